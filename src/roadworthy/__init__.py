@@ -1,0 +1,1 @@
+"""Inspect a deep-learning model and its data."""

@@ -1,0 +1,13 @@
+"""The two exceptions that carry meaning across rooms; everything else that is raised is a bug."""
+
+
+class UserError(Exception):
+    """Something that the user can mend: shown without a traceback, exit code 4.
+
+    The message has four parts in one or two sentences: where, what was found, what was expected,
+    the way out; values and sizes included.
+    """
+
+
+class NotApplicable(Exception):
+    """The quantity does not exist for this subject; the finding becomes `not_run (not_applicable)`."""
