@@ -1,0 +1,44 @@
+# One virtual environment, made once; every target sets up what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-all lint types check docs bench clean
+
+demo: $(STAMP)  ## set everything up and audit the built-in subject "digits"
+	$(BIN)/roadworthy audit digits --profile quick --fail-on error
+	@$(BIN)/python -m roadworthy.demo
+
+test: $(STAMP)-test  ## set everything up and run the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP)-test  ## the slow tests too
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)-test
+	$(BIN)/pyright
+
+check: lint types test  ## what continuous integration runs
+	$(BIN)/python tests/size_signs.py
+
+docs: $(STAMP)-test  ## renew the generated pages
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) .roadworthy roadworthy-runs
+
+# pip installs the pinned CPU build of torch first: resolved on its own, a newer torch would bring CUDA.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(STAMP)-test: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@

@@ -1,0 +1,295 @@
+"""The command line: parses, calls one procedure, renders, sets the exit code."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from roadworthy.errors import UserError
+
+USAGE_ERROR = 4
+
+app = typer.Typer(
+    name="roadworthy",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Inspect a deep-learning model and the data it was made from: pass, fail or inconclusive, "
+    "with the evidence.\n\nFirst look:  roadworthy audit digits --profile quick",
+)
+
+Names = Annotated[list[str] | None, typer.Option()]
+
+
+def _many(help_text: str, *names: str) -> Any:  # Any: typer's own type for an option
+    return typer.Option(*names, help=f"{help_text} (repeat, or separate by commas)")
+
+
+@app.command()
+def audit(
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            help="digits, diabetes, a subject.py, or module:function. Without one: --data, "
+            "--predictions, or the roadworthy.toml of this folder."
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Table (CSV, Parquet), npz or folder of images")] = None,
+    target: Annotated[str | None, typer.Option(help="Column to be predicted")] = None,
+    sensitive: Annotated[list[str] | None, _many("Columns such as sex or race")] = None,
+    split: Annotated[str | None, typer.Option(help="Column that says train or test")] = None,
+    drop: Annotated[list[str] | None, _many("Columns to leave out")] = None,
+    entity: Annotated[str | None, typer.Option(help="Column of the person, patient or device")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the time of a row")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column that numbers the rows")] = None,
+    source: Annotated[str | None, typer.Option(help="Column of the site or file of a row")] = None,
+    positive: Annotated[str | None, typer.Option(help="The class whose detection matters")] = None,
+    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="module:function, or a .pt, .ckpt, .pt2 or .onnx file")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights for the factory: .safetensors or .pt")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Allow a .pt2 file, which can run code")] = False,
+    predictions: Annotated[Path | None, typer.Option(help="Table of recorded predictions")] = None,
+    proba: Annotated[list[str] | None, _many("Columns of class probabilities")] = None,
+    score: Annotated[str | None, typer.Option(help="Column of a score, larger: more likely")] = None,
+    predicted: Annotated[str | None, typer.Option(help="Column of the predicted value")] = None,
+    only: Annotated[list[str] | None, _many("Challenges or checks to run")] = None,
+    skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
+    profile: Annotated[str | None, typer.Option(help="quick, standard or full")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 1h")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="fail, error, undecided (default: all three) or never")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder of what was computed before")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone")] = False,
+) -> None:
+    """Inspect a model and its data; write a report.
+
+    Exit code: 0 all required checks pass, 1 one fails, 2 one is undecided, 3 one broke, 4 usage.
+
+    Example:  roadworthy audit digits --profile quick --only uncertainty
+    """
+    from roadworthy import api
+
+    sections = {
+        "subject": {
+            "data": data,
+            "target": target,
+            "sensitive": _split(sensitive),
+            "split": split,
+            "drop": _split(drop),
+            "entity": entity,
+            "time": time,
+            "id": id_,
+            "source": source,
+            "positive": positive,
+            "task": task,
+            "model": model,
+            "weights": weights,
+            "trust": trust or None,
+            "predictions": predictions,
+            "probabilities": _split(proba),
+            "score": score,
+            "predicted": predicted,
+        },
+        "checks": {"only": _split(only), "skip": _split(skip)},
+        "audit": {
+            "profile": profile,
+            "budget": budget,
+            "device": device,
+            "seed": seed,
+            "out": out,
+            "fail_on": fail_on,
+            "store": store,
+        },
+    }
+    code = api.audit_from_command_line(subject, sections, quiet=quiet)
+    raise typer.Exit(code)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="Table to look at: CSV or Parquet")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default")] = False,
+    out: Annotated[Path, typer.Option(help="File to write")] = Path("roadworthy.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file")] = False,
+    target: Annotated[str | None, typer.Option(help="Column to be predicted")] = None,
+    sensitive: Annotated[list[str] | None, _many("Columns such as sex or race")] = None,
+    drop: Annotated[list[str] | None, _many("Columns to leave out")] = None,
+    entity: Annotated[str | None, typer.Option(help="Column of the person or device")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the time of a row")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column that numbers the rows")] = None,
+    decides: Annotated[str | None, typer.Option(help="What the model decides")] = None,
+    harmed_by: Annotated[str | None, typer.Option(help="Who is harmed by which error")] = None,
+    prevalence: Annotated[float | None, typer.Option(help="Share of positives in real use")] = None,
+    accuracy: Annotated[float | None, typer.Option(help="Accuracy that is needed")] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="Time allowed for one answer")] = None,
+    hardware: Annotated[str | None, typer.Option(help="What it runs on")] = None,
+    label_price: Annotated[float | None, typer.Option(help="Price of one more label")] = None,
+    law: Annotated[str | None, typer.Option(help="Law that applies")] = None,
+    smallest_group: Annotated[int | None, typer.Option(help="Smallest group that counts")] = None,
+) -> None:
+    """Look at a data file, propose the role of each column, and write roadworthy.toml.
+
+    Example:  roadworthy init data.parquet --yes
+    """
+    from roadworthy.initialise import initialise
+
+    roles = {
+        "target": target,
+        "sensitive": _split(sensitive),
+        "drop": _split(drop),
+        "entity": entity,
+        "time": time,
+        "id": id_,
+    }
+    purpose = {
+        "decides": decides,
+        "harmed_by": harmed_by,
+        "prevalence": prevalence,
+        "accuracy": accuracy,
+        "latency_ms": latency_ms,
+        "hardware": hardware,
+        "label_price": label_price,
+        "law": law,
+        "smallest_group": smallest_group,
+    }
+    initialise(data, out, roles=roles, purpose=purpose, ask=not yes, force=force)
+
+
+@app.command("list")
+def list_(
+    artifacts: Annotated[bool, typer.Option("--artifacts", help="Names a check may ask for")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Faults and what they break")] = False,
+) -> None:
+    """Show the checks by challenge, with what they need and what they cost.
+
+    Example:  roadworthy list --faults
+    """
+    from roadworthy import catalogue
+
+    kind = "artifacts" if artifacts else "faults" if faults else "checks"
+    _print(catalogue.listing(kind))
+
+
+@app.command()
+def describe(
+    check: Annotated[str, typer.Argument(help="Name of a check, fault or artifact")],
+) -> None:
+    """Say what a check measures, where its method and bound come from, and how well it is proven.
+
+    Example:  roadworthy describe overfitting_gap
+    """
+    from roadworthy import catalogue
+
+    _print(catalogue.description(check))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or its audit.json")],
+    form: Annotated[
+        str | None, typer.Option("--format", help="html, markdown, junit, json or csv")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal")] = None,
+) -> None:
+    """Show a finished audit again, in any format.
+
+    Example:  roadworthy report roadworthy-runs/digits --format markdown
+    """
+    from roadworthy import files
+    from roadworthy.report import read_report
+
+    found = read_report(run)
+    if form is None:
+        _print(found)
+        return
+    text = found.render(form)
+    if out is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    else:
+        files.write(out, text.encode())
+
+
+@app.command()
+def selftest(
+    subject: Annotated[str, typer.Argument(help="digits, diabetes, a subject.py or module:function")] = "digits",
+    only: Annotated[list[str] | None, _many("Challenges or checks to test")] = None,
+    skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
+    profile: Annotated[str, typer.Option(help="quick (two minutes), standard or full")] = "quick",
+    budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 1h")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of published data sets, for natural faults")
+    ] = None,
+    record: Annotated[
+        Path, typer.Option(help="File in which what was learned accumulates")
+    ] = Path(".roadworthy/selftest.json"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone")] = False,
+) -> None:
+    """Plant known faults and count how often each check finds them, and how often it cries wolf.
+
+    Example:  roadworthy selftest digits --only uncertainty --budget 1m
+    """
+    from roadworthy import api
+
+    found = api.selftest(
+        subject,
+        only=_split(only) or (),
+        skip=_split(skip) or (),
+        profile=profile,
+        budget=budget,
+        seed=seed,
+        data_dir=data_dir,
+        record=record,
+        progress=not quiet,
+    )
+    _print(found)
+
+
+def _split(values: list[str] | None) -> tuple[str, ...] | None:
+    """Return the names of an option that can be repeated or given separated by commas."""
+    if not values:
+        return None
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _print(renderable: object) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 4, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        sys.stderr.write(f"roadworthy: {error}\n")
+        sys.exit(USAGE_ERROR)
+    except typer.Abort:
+        sys.stderr.write("roadworthy: stopped\n")
+        sys.exit(USAGE_ERROR)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`roadworthy list | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        # The parser's own exceptions have moved between versions of typer; all have this method.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        sys.stderr.write(f"roadworthy: {message()} `roadworthy --help` shows what there is.\n")
+        sys.exit(USAGE_ERROR)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""An audit in hand: shows itself in a terminal and a notebook, saves, and gives a data frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadworthy import files, reports
+from roadworthy.errors import UserError
+from roadworthy.procedures.rows import RowTable
+from roadworthy.results import Audit, Finding
+from roadworthy.results.schema import from_json, to_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RENDERERS = {
+    "html": reports.html,
+    "markdown": reports.markdown,
+    "junit": reports.junit,
+    "csv": reports.csv,
+    "json": to_json,
+}
+FILES = {
+    "audit.json": "json",
+    "report.html": "html",
+    "report.md": "markdown",
+    "junit.xml": "junit",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The result of `roadworthy.audit`.
+
+    Parameters
+    ----------
+    audit : Audit
+        The canonical record; every view is made from it.
+    rows : RowTable, optional
+        One line per audited row; None for a report that was read back from its JSON.
+
+    Examples
+    --------
+    >>> report = roadworthy.audit("digits", profile="quick")  # doctest: +SKIP
+    >>> report["overfitting_gap"].verdict  # doctest: +SKIP
+    'pass'
+    """
+
+    audit: Audit
+    rows: RowTable | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every check's outcome."""
+        return self.audit.findings
+
+    @property
+    def exit_code(self) -> int:
+        """0: roadworthy; 1: a check failed; 2: a required check is undecided; 3: a check broke."""
+        return self.audit.exit_code
+
+    @property
+    def passed(self) -> bool:
+        """Whether every required check is decided and none failed."""
+        return self.audit.exit_code == 0
+
+    def __getitem__(self, check: str) -> Finding:
+        """Return the finding of a check by its name."""
+        for finding in self.findings:
+            if finding.check == check:
+                return finding
+        raise KeyError(f"no finding of {check!r}; there are {', '.join(f.check for f in self)}")
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def render(self, form: str) -> str:
+        """Return the report as "html", "markdown", "junit", "csv" or "json"."""
+        if form not in RENDERERS:
+            raise UserError(f'No report format "{form}". There are {", ".join(RENDERERS)}.')
+        return RENDERERS[form](self.audit)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one line per check as a pandas data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(reports.rows(self.audit))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write audit.json, rows.parquet, report.html, report.md and junit.xml into `folder`.
+
+        Raises
+        ------
+        UserError
+            When the folder cannot be written; no file is then left half-written.
+        """
+        folder = Path(folder)
+        for name, form in FILES.items():
+            files.write(folder / name, self.render(form).encode())
+        if self.rows is not None:
+            files.write(folder / "rows.parquet", files.parquet_bytes(self.rows.columns))
+        return folder
+
+    def _repr_html_(self) -> str:
+        # An iframe keeps the report's style and scripts apart from the notebook's.
+        from html import escape
+
+        page = escape(self.render("html"), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:720px;border:0"></iframe>'
+
+    def __rich__(self) -> object:
+        return reports.console(self.audit)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=100, no_color=True)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get()
+
+    __repr__ = __str__
+
+
+def read_report(run: str | Path) -> Report:
+    """Read a run's folder, or its audit.json, back.
+
+    Raises
+    ------
+    UserError
+        When there is no audit, or it is damaged.
+    """
+    path = Path(run)
+    path = path / "audit.json" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no audit there. Give the folder that `roadworthy audit` wrote "
+            "(it holds an audit.json)."
+        )
+    return Report(from_json(path.read_text(encoding="utf-8")))
