@@ -1,1 +1,63 @@
-"""statistics."""
+"""How numbers become verdicts: intervals, differences, extremes, nulls, multiplicity, judgement."""
+
+from roadworthy.statistics.auc import auc
+from roadworthy.statistics.bootstrap import bootstrap, from_replicates
+from roadworthy.statistics.differences import (
+    newcombe_paired,
+    paired_rate_difference,
+    rate_difference,
+)
+from roadworthy.statistics.distributions import interval_of, rescaled
+from roadworthy.statistics.gaps import largest_gap, largest_of, smallest_of
+from roadworthy.statistics.intervals import (
+    Interval,
+    clopper_pearson,
+    exact_newcombe,
+    newcombe,
+    wilson,
+)
+from roadworthy.statistics.means import mean, mean_difference, paired_mean_difference
+from roadworthy.statistics.multiplicity import benjamini_hochberg, holm, surviving
+from roadworthy.statistics.nulls import excess, excess_over_null
+from roadworthy.statistics.planning import examples_needed, examples_to_pass
+from roadworthy.statistics.rates import fact, measured, precision_at_prevalence, rate
+from roadworthy.statistics.sequential import confidence_sequence, e_value
+from roadworthy.statistics.verdicts import Judgement, judge, p_value
+
+__all__ = [
+    "Interval",
+    "Judgement",
+    "auc",
+    "benjamini_hochberg",
+    "bootstrap",
+    "clopper_pearson",
+    "confidence_sequence",
+    "e_value",
+    "exact_newcombe",
+    "examples_needed",
+    "examples_to_pass",
+    "excess",
+    "excess_over_null",
+    "fact",
+    "from_replicates",
+    "holm",
+    "interval_of",
+    "judge",
+    "largest_gap",
+    "largest_of",
+    "mean",
+    "mean_difference",
+    "measured",
+    "newcombe",
+    "newcombe_paired",
+    "p_value",
+    "paired_mean_difference",
+    "paired_rate_difference",
+    "precision_at_prevalence",
+    "rate",
+    "rate_difference",
+    "rescaled",
+    "smallest_of",
+    "surviving",
+    "wilson",
+]
