@@ -62,7 +62,15 @@ class Network:
         return self.factory()
 
     def __roadworthy_identity__(self) -> Any:  # Any: whatever the engine can hash
-        """Identity of the architecture: code and configuration of what the factory makes."""
-        from roadworthy.subject.modules import identity_of_module
+        """Identity of the architecture: what the factory makes, and the weights it starts from.
 
-        return identity_of_module(self.build())
+        The initial weights stand for the rule that draws them, and for those that it loads.
+        """
+        import torch
+
+        from roadworthy.subject.modules import identity_of_module, weights_of
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module = self.build()
+        return {"architecture": identity_of_module(module), "starts_from": weights_of(module)}

@@ -1,0 +1,28 @@
+"""Published data with a known defect: what a natural fault returns."""
+
+from dataclasses import dataclass
+
+from roadworthy.results import Verdict
+from roadworthy.subject.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Natural:
+    """A subject whose ground truth is published, and what the check must say of it.
+
+    Parameters
+    ----------
+    subject : Subject
+    verdict : frozenset of Verdict
+        Verdicts that agree with the ground truth ({"fail"}, or {"inconclusive", "fail"} where the
+        defect is too small for the bound to be decided).
+    where : str
+        The ground truth in a sentence, with its numbers.
+    source : str
+        Who published the defect.
+    """
+
+    subject: Subject
+    verdict: frozenset[Verdict]
+    where: str
+    source: str

@@ -1,0 +1,39 @@
+"""What a user says about a data set: roles of columns, split, positive class, proof share."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from roadworthy.subject.columns import Roles
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How a data set becomes a subject.
+
+    Parameters
+    ----------
+    roles : Roles
+        By the names of the columns.
+    split : str, optional
+        Column that holds train, validation or test. None: a column called "split" that holds these
+        words is used; without one the rows are divided here.
+    positive : str, optional
+        Name of the class whose detection matters.
+    task : {"classification", "binary", "multiclass", "regression"}, optional
+        None: seen from the target's values.
+    proof : float, optional
+        Share of test rows to seal; None: .2 where there are 1,000 test rows or more, else 0.
+    people : bool, optional
+        Whether rows are persons; None: where there is a sensitive attribute or an entity.
+    model_is_trained : bool
+        A trained model comes with the data: rows that are not marked as training rows are then
+        test rows, and no column may be left out of the inputs without being told.
+    """
+
+    roles: Roles = field(default_factory=Roles)
+    split: str | None = None
+    positive: str | None = None
+    task: Literal["classification", "binary", "multiclass", "regression"] | None = None
+    proof: float | None = None
+    people: bool | None = None
+    model_is_trained: bool = False
