@@ -1,0 +1,138 @@
+"""What roadworthy knows: lists of checks, faults and artifacts, and one of them described."""
+
+import inspect
+
+from rich.console import Group
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from roadworthy.engine import CheckMark, FaultMark, Marked, Registry, suggestion
+from roadworthy.errors import UserError
+from roadworthy.procedures.description import describe
+from roadworthy.results import Requirement
+
+KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations")
+
+
+def listing(kind: str, registry: Registry | None = None) -> Table:
+    """Return a table of everything of one kind ("checks", "faults" or "artifacts")."""
+    registry = registry or Registry.discover()
+    return {"checks": _checks, "faults": _faults, "artifacts": _artifacts}[kind](registry)
+
+
+def description(name: str, registry: Registry | None = None) -> Group:
+    """Return all that is known of the check, fault or artifact of that name.
+
+    Raises
+    ------
+    UserError
+        When there is no such name; the nearest is suggested.
+    """
+    registry = registry or Registry.discover()
+    for kind in KINDS:
+        found = getattr(registry, kind).get(name)
+        if found is not None:
+            return _described(found, registry)
+    known = [n for kind in KINDS for n in getattr(registry, kind)]
+    raise UserError(
+        f'There is no check, fault or artifact "{name}".{suggestion(name, known)} '
+        "`roadworthy list` shows all checks."
+    )
+
+
+def in_words(requirement: Requirement | None) -> str:
+    """Return a requirement as "at most 0.05", or "note" where nothing is required."""
+    if requirement is None:
+        return "note"
+    return f"{requirement.direction.replace('_', ' ')} {requirement.bound:g}"
+
+
+def needs(marked: Marked) -> list[str]:
+    """Return the names that a function asks for; optional ones in brackets."""
+    names: list[str] = []
+    for parameter in inspect.signature(marked.function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY or parameter.name == "rng":
+            continue
+        optional = parameter.default is not parameter.empty
+        names.append(f"[{parameter.name}]" if optional else parameter.name)
+    return names
+
+
+def _checks(registry: Registry) -> Table:
+    table = Table(title="Checks", title_justify="left", box=None, pad_edge=False)
+    for header in ("challenge", "check", "requirement", "cost", "needs"):
+        table.add_column(header, overflow="fold")
+    last = ""
+    for marked in sorted(registry.checks.values(), key=lambda m: (_challenge(m), m.name)):
+        challenge = _challenge(marked)
+        assert isinstance(marked.mark, CheckMark)
+        table.add_row(
+            "" if challenge == last else f"[bold]{challenge}[/]",
+            marked.name,
+            in_words(marked.mark.requires),
+            marked.mark.cost,
+            Text(", ".join(needs(marked)), style="dim"),
+        )
+        last = challenge
+    table.caption = "roadworthy describe CHECK says more of one."
+    table.caption_justify = "left"
+    return table
+
+
+def _faults(registry: Registry) -> Table:
+    table = Table(title="Faults", title_justify="left", box=None, pad_edge=False)
+    for header in ("breaks", "fault", "what it does"):
+        table.add_column(header, overflow="fold")
+    planted = [(m.mark.breaks, m) for m in registry.faults.values() if isinstance(m.mark, FaultMark)]
+    natural = [(m.mark.breaks, m) for m in registry.natural_faults.values()]  # pyright: ignore[reportAttributeAccessIssue] - NaturalMark
+    for breaks, marked in sorted([*planted, *natural], key=lambda pair: (pair[0], pair[1].name)):
+        table.add_row(breaks, marked.name, Text(describe(marked.function).title, style="dim"))
+    return table
+
+
+def _artifacts(registry: Registry) -> Table:
+    table = Table(title="Artifacts", title_justify="left", box=None, pad_edge=False)
+    for header in ("artifact", "what it is"):
+        table.add_column(header, overflow="fold")
+    for name, marked in sorted(registry.artifacts.items()):
+        per_split = getattr(marked.mark, "per", None) == "split"
+        shown = f"{{train,validation,test}}_{name}" if per_split else name
+        table.add_row(shown, Text(describe(marked.function).title, style="dim"))
+    return table
+
+
+def _described(marked: Marked, registry: Registry) -> Group:
+    about = describe(marked.function)
+    facts = Table.grid(padding=(0, 2))
+    mark = marked.mark
+    if isinstance(mark, CheckMark):
+        required = mark.requires
+        source = f" ({required.source})" if required else ""
+        facts.add_row("challenge", mark.challenge)
+        facts.add_row("requirement", f"{in_words(required)}{source}")
+        facts.add_row("least n", str(mark.least))
+        facts.add_row("unit", about.unit)
+        facts.add_row("proven by", ", ".join(_breaking(marked.name, registry)) or "nothing yet")
+        facts.add_row("qualified at", about.qualified_at)
+        facts.add_row("if it fails", about.next)
+    facts.add_row("needs", ", ".join(needs(marked)) or "nothing")
+    facts.add_row("written in", f"{marked.module}, line {marked.line}")
+    return Group(
+        Text(marked.name, style="bold"),
+        Text(about.title + "."),
+        "",
+        Padding(Markdown(about.body), (0, 0, 1, 0)),
+        facts,
+    )
+
+
+def _breaking(check: str, registry: Registry) -> list[str]:
+    both = {**registry.faults, **registry.natural_faults}
+    return sorted(n for n, m in both.items() if getattr(m.mark, "breaks", None) == check)
+
+
+def _challenge(marked: Marked) -> str:
+    assert isinstance(marked.mark, CheckMark)
+    return marked.mark.challenge
