@@ -1,0 +1,1 @@
+"""The self-test: every check is qualified on planted faults."""
