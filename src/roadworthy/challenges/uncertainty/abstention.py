@@ -1,0 +1,164 @@
+"""Checks of saying less: answering only the surest rows, or with sets that hold the truth at a stated rate."""
+
+from math import ceil
+
+import numpy as np
+
+from roadworthy.challenges.uncertainty.artifacts import TARGET_COVERAGE
+from roadworthy.engine import check
+from roadworthy.errors import NotApplicable
+from roadworthy.results import AtMost, Axis, Bars, Counts, Curve, Measurement, Series
+from roadworthy.statistics import Interval, clopper_pearson, measured, rate
+from roadworthy.statistics.intervals import FloatArray
+
+SHARE_ANSWERED = 0.8
+POINTS = 40  # of a drawn risk-coverage curve
+
+
+@check(
+    challenge="uncertainty",
+    requires=AtMost(
+        0.10, "house default: one wrong answer in ten among those the model is surest of"
+    ),
+    least=50,
+)
+def selective_risk(test_probabilities: np.ndarray, test_correct: np.ndarray) -> Measurement:
+    """How often the model is wrong on the four fifths of rows that it is surest of.
+
+    Rows are ordered by the largest probability; the surest 80 % (with all rows tied at the cut) are
+    answered (El-Yaniv & Wiener 2010, JMLR 11; Geifman & El-Yaniv 2017, NeurIPS). Which rows these are does not
+    depend on the labels, so the interval is Clopper-Pearson's. The details give the area under the
+    whole risk-coverage curve.
+
+    Unit: share of answered rows.
+    Qualified at: severity 0.2 of `wrong_where_sure`, n = 400.
+    Next: let the model abstain more often, or train a confidence that ranks its errors (see the curve).
+    """
+    confidence = test_probabilities.max(axis=1)
+    n = len(confidence)
+    if n == 0:
+        raise NotApplicable("there are no test rows")
+    cut = np.partition(confidence, n - ceil(SHARE_ANSWERED * n))[n - ceil(SHARE_ANSWERED * n)]
+    answered = confidence >= cut
+    wrong = ~test_correct
+    area, (low, high) = area_under_risk(confidence, wrong)
+    details = (
+        f"{int(wrong[answered].sum())} of {int(answered.sum())} answered rows are wrong "
+        f"({answered.mean():.0%} of rows, those with a confidence of {cut:.2f} or more); of all {n} rows "
+        f"{wrong.mean():.1%} are. Area under the risk-coverage curve {area:.4f} ({low:.4f} to {high:.4f})."
+    )
+    return rate(
+        int(wrong[answered].sum()),
+        int(answered.sum()),
+        unit="share of answered rows",
+        details=details,
+        evidence=(risk_coverage_curve(confidence, wrong),),
+    )
+
+
+@check(
+    challenge="uncertainty",
+    requires=AtMost(0.05, "house default: 5 points short of the 90 % that was promised"),
+    least=100,
+)
+def conformal_shortfall(
+    conformal_threshold: float,
+    test_nonconformity: np.ndarray,
+    validation_nonconformity: np.ndarray,
+    test_probabilities: np.ndarray | None = None,
+) -> Measurement:
+    """How far sets that promise to hold the truth for 90 % of rows fall short of it on test rows.
+
+    Split-conformal sets (Vovk, Gammerman & Shafer 2005; Angelopoulos & Bates 2023, FnT ML 16, section 1) with the
+    threshold of the validation rows: all classes whose probability is high enough, or prediction ±
+    half-width for a number. Where test rows come from where validation rows came from the promise
+    holds for any model; a shortfall says that they do not. Negative: more is covered than promised.
+
+    Unit: share of rows short of 90 %.
+    Qualified at: severity 0.1 of `truth_outside_the_sets`, n = 1,000.
+    Next: compare test with validation rows (shift, leakage); set the threshold on rows like those in use.
+    """
+    n = len(test_nonconformity)
+    if n == 0:
+        raise NotApplicable("there are no test rows")
+    missed = int(np.sum(test_nonconformity > conformal_threshold))
+    covered = clopper_pearson(n - missed, n)
+    details = (
+        f"{n - missed} of {n} test rows are covered: {1 - missed / n:.1%} ({covered.low:.1%} to "
+        f"{covered.high:.1%}), threshold from {len(validation_nonconformity)} validation rows. "
+    )
+    evidence = ()
+    if test_probabilities is None:
+        details += f"The prediction ± {conformal_threshold:.4g} is such a set."
+    else:
+        sizes = np.sum(1.0 - test_probabilities <= conformal_threshold, axis=1)
+        details += f"A set holds {sizes.mean():.2f} classes on average."
+        evidence = (set_sizes(sizes),)
+    return measured(
+        missed / n - (1.0 - TARGET_COVERAGE),
+        n,
+        Counts(missed, n, 1.0, -(1.0 - TARGET_COVERAGE)),
+        unit="share of rows short of 90 %",
+        method="Clopper-Pearson",
+        details=details,
+        evidence=evidence,
+    )
+
+
+def area_under_risk(confidence: FloatArray, wrong: np.ndarray) -> tuple[float, Interval[float]]:
+    """Return the mean risk over all coverages 1/n ... 1, rows tied in confidence in random order.
+
+    With ranks by confidence it is a sum of wrong rows, each weighed by (1/n) (1/i + ... + 1/n), so its
+    variance is that of independent errors; their rates are those of the 1/20 of rows around each.
+    """
+    n = len(wrong)
+    _, group = np.unique(-confidence, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    tied = np.bincount(group, wrong) / np.bincount(group)
+    error = tied[group[order]]
+    weight = np.cumsum(1.0 / np.arange(n, 0, -1))[::-1] / n
+    width = max(n // 20, 1)
+    total = np.concatenate([[0.0], np.cumsum(error)])
+    start = np.maximum(np.arange(n) - width, 0)
+    stop = np.minimum(np.arange(n) + width + 1, n)
+    local = (total[stop] - total[start] + 0.5) / (stop - start + 1.0)
+    area = float(weight @ error)
+    half = 1.96 * float(np.sqrt(np.sum(weight**2 * local * (1.0 - local))))
+    return area, Interval(max(area - half, 0.0), min(area + half, 1.0))
+
+
+def risk_coverage_curve(confidence: FloatArray, wrong: np.ndarray) -> Curve:
+    """Return the risk at up to forty coverages, each with all rows tied at its cut."""
+    n = len(wrong)
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    wanted = np.ceil(np.linspace(1.0 / POINTS, 1.0, POINTS) * n).astype(np.int64)
+    answered = np.unique(np.searchsorted(-ordered, -ordered[wanted - 1], side="right"))
+    hits = np.cumsum(wrong[order])[answered - 1]
+    band = clopper_pearson(hits, answered)
+    return Curve(
+        title="Wrong answers when only the surest rows are answered",
+        x=Axis("answered", "share of rows"),
+        y=Axis("wrong", "share of answered rows"),
+        series=(
+            Series(
+                "test rows",
+                x=tuple(round(float(a), 6) for a in answered / n),
+                y=tuple(round(float(y), 6) for y in hits / answered),
+                low=tuple(round(float(y), 6) for y in band.low),
+                high=tuple(round(float(y), 6) for y in band.high),
+            ),
+        ),
+    )
+
+
+def set_sizes(sizes: np.ndarray) -> Bars:
+    """Return how many test rows have a set of each size."""
+    counts = np.bincount(sizes)
+    return Bars(
+        title="Classes in the 90 % set",
+        label=Axis("classes in the set"),
+        value=Axis("test rows"),
+        labels=tuple(str(k) for k in range(len(counts))),
+        values=tuple(int(k) for k in counts),
+    )

@@ -1,0 +1,154 @@
+"""Checks of the probabilities as a whole, against someone who only knows how common each class is."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadworthy.engine import check
+from roadworthy.errors import NotApplicable
+from roadworthy.results import AtMost, Axis, Intervals, Measurement
+from roadworthy.statistics import mean, measured
+from roadworthy.statistics.distributions import GRID, quantiles_on
+from roadworthy.statistics.intervals import FloatArray
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Task
+
+
+@check(
+    challenge="uncertainty",
+    requires=AtMost(
+        0.9, "house default: a tenth of the error of knowing only the class shares must go"
+    ),
+    least=50,
+)
+def relative_brier_score(
+    test_probabilities: np.ndarray,
+    test_labels: np.ndarray,
+    task: "Task",
+    train_labels: np.ndarray | None = None,
+) -> Measurement:
+    """Squared error of the probabilities, as a share of the error of knowing only how common each class is.
+
+    Brier score (1950, Monthly Weather Review 78) over that of the class shares: 0 is a perfect
+    model, 1 one that knows nothing, more than 1 one that is worse than nothing. Interval by Fieller's
+    theorem (1954, JRSS B 16) on the same rows. The class shares are those of the training rows
+    where they are known, else those of the test rows.
+
+    Unit: share of the error of the class shares.
+    Qualified at: severity 1 of `forecasts_of_the_wrong_class`, n = 1,000.
+    Next: look at `calibration_error`; if that passes, the inputs say too little: more rows or columns.
+    """
+    prior = _class_shares(test_labels, task, train_labels)
+    happened = test_labels[:, None] == np.arange(test_probabilities.shape[1])
+    of_model = np.sum((test_probabilities - happened) ** 2, axis=1)
+    of_prior = np.sum((prior - happened) ** 2, axis=1)
+    return _ratio(of_model, of_prior, "Brier score", "")
+
+
+@check(
+    challenge="uncertainty",
+    requires=AtMost(
+        0.9, "house default: a tenth of the loss of knowing only the class shares must go"
+    ),
+    least=50,
+)
+def relative_log_loss(
+    test_losses: np.ndarray,
+    test_labels: np.ndarray,
+    task: "Task",
+    train_labels: np.ndarray | None = None,
+) -> Measurement:
+    """Surprise at the true labels, as a share of the surprise of knowing only how common each class is.
+
+    Mean negative log likelihood over that of the class shares (ignorance score: Good 1952, JRSS B 14).
+    Unlike the Brier score it punishes a confident mistake without limit: a probability of
+    zero for what then happens counts as 36 nats. Interval and class shares as in `relative_brier_score`.
+
+    Unit: share of the loss of the class shares.
+    Qualified at: severity 1 of `surprising_labels`, n = 1,000.
+    Next: rescale the probabilities on validation rows (temperature scaling); never let one be exactly 0.
+    """
+    prior = _class_shares(test_labels, task, train_labels)
+    impossible = int(np.sum(test_losses > 36.0))
+    said = (
+        f" {impossible} of {len(test_losses)} labels had been given a probability of zero."
+        if impossible
+        else ""
+    )
+    return _ratio(test_losses, -np.log(prior[test_labels]), "log loss (nats)", said)
+
+
+def ratio_of_means(a: FloatArray, b: FloatArray) -> Measurement:
+    """Return mean(a) / mean(b) over the same rows, b >= 0, with Fieller's interval.
+
+    A ratio r is kept where the mean of a - r b is not further from 0 than its t quantile allows.
+    """
+    from scipy.special import stdtrit
+
+    n = len(a)
+    mean_a, mean_b = float(a.mean()), float(b.mean())
+    (aa, ab), (_, bb) = np.cov(a, b) / n
+    if mean_b**2 <= float(stdtrit(n - 1, 1.0 - 1e-6)) ** 2 * bb:
+        raise NotApplicable(
+            f"the error to compare with is {mean_b:.3g} in {n} rows and may be 0; a ratio needs more rows"
+        )
+
+    def ends(probability: float) -> float:
+        t = float(stdtrit(n - 1, probability))
+        # Roots of (mean_a - r mean_b)^2 = t^2 (aa - 2 r ab + r^2 bb).
+        square, linear, constant = (
+            mean_b**2 - t**2 * bb,
+            mean_a * mean_b - t**2 * ab,
+            mean_a**2 - t**2 * aa,
+        )
+        root = np.sqrt(max(linear**2 - square * constant, 0.0))
+        return float((linear + np.copysign(root, t)) / square)
+
+    return measured(
+        mean_a / mean_b, n, quantiles_on(GRID, ends), unit="share", method="Fieller, paired"
+    )
+
+
+def _ratio(of_model: FloatArray, of_prior: FloatArray, score: str, said: str) -> Measurement:
+    model, prior = mean(of_model, unit=score), mean(of_prior, unit=score)
+    ratio = ratio_of_means(of_model, of_prior)
+    details = (
+        f"{score[0].upper()}{score[1:]} {model.value:.4f} ({model.low:.4f} to {model.high:.4f}); "
+        f"the class shares alone score {prior.value:.4f}.{said}"
+    )
+    both = (model, prior)
+    return Measurement(
+        ratio.value,
+        ratio.low,
+        ratio.high,
+        ratio.n,
+        "share of the class shares' score",
+        ratio.method,
+        ratio.distribution,
+        details=details,
+        evidence=(
+            Intervals(
+                title=f"{score[0].upper()}{score[1:]} per test row, lower is better",
+                label=Axis("forecast"),
+                value=Axis(score),
+                labels=("model", "class shares"),
+                values=tuple(m.value for m in both),
+                lows=tuple(m.low for m in both),
+                highs=tuple(m.high for m in both),
+            ),
+        ),
+    )
+
+
+def _class_shares(
+    test_labels: np.ndarray, task: "Task", train_labels: np.ndarray | None
+) -> FloatArray:
+    """Return the share of each class, none of them zero (half a row is added to each)."""
+    if len(np.unique(test_labels)) < 2:
+        raise NotApplicable(
+            "all test rows have the same class, which is no test of probabilities; two classes are needed"
+        )
+    labels = test_labels if train_labels is None else train_labels
+    counts = np.bincount(labels, minlength=max(len(task.classes), int(test_labels.max()) + 1)) + 0.5
+    return counts / counts.sum()
