@@ -1,1 +1,48 @@
-"""config."""
+"""roadworthy.toml: subject, purpose, bounds, checks, profile and budget."""
+
+from roadworthy.config.duration import parse_duration
+from roadworthy.config.lines import line_of
+from roadworthy.config.profiles import PROFILES, Profile, profile_options
+from roadworthy.config.purpose import (
+    purpose_fields,
+    purpose_key,
+    purpose_words,
+    requirements_of,
+)
+from roadworthy.config.read import FILE_NAME, parse_config, read_config
+from roadworthy.config.render import render_toml
+from roadworthy.config.sections import (
+    AuditSection,
+    Bound,
+    ChecksSection,
+    Config,
+    PurposeSection,
+    SplitFiles,
+    SubjectSection,
+)
+from roadworthy.config.settle import Settings, settle
+
+__all__ = [
+    "FILE_NAME",
+    "PROFILES",
+    "AuditSection",
+    "Bound",
+    "ChecksSection",
+    "Config",
+    "Profile",
+    "PurposeSection",
+    "Settings",
+    "SplitFiles",
+    "SubjectSection",
+    "line_of",
+    "parse_config",
+    "parse_duration",
+    "profile_options",
+    "purpose_fields",
+    "purpose_key",
+    "purpose_words",
+    "read_config",
+    "render_toml",
+    "requirements_of",
+    "settle",
+]

@@ -1,0 +1,111 @@
+"""From the purpose to bounds: what each answer demands, with where it came from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from roadworthy.config.sections import Bound, Config, PurposeSection
+from roadworthy.errors import UserError
+from roadworthy.results import Requirement
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one answer demands of one check, if there is such a check."""
+
+    answer: str
+    check: str
+    bound: Callable[[float], float]
+    says: str
+
+
+# A check named here need not exist: rooms come and go, answers stay.
+RULES = (
+    Rule("accuracy", "accuracy", lambda a: a, "accuracy needed {answer:g}"),
+    Rule("accuracy", "error_rate", lambda a: round(1.0 - a, 12), "accuracy needed {answer:g}"),
+    Rule("latency_ms", "latency", lambda t: t, "one answer within {answer:g} ms"),
+)
+
+
+def requirements_of(
+    config: Config, requirements: Mapping[str, Requirement | None], file: str = "roadworthy.toml"
+) -> dict[str, Requirement]:
+    """Return the requirements that take the place of the checks' own.
+
+    A bound written under [requirements] goes before one that follows from the purpose. The side of
+    the bound that is good stays that of the check.
+
+    Parameters
+    ----------
+    config : Config
+    requirements : mapping of check name to its own Requirement, or None for a note
+    file : str
+        What the source of an overridden bound is called.
+
+    Raises
+    ------
+    UserError
+        Where a bound is set for a check that only notes.
+
+    Examples
+    --------
+    >>> own = {"error_rate": Requirement("at_most", 0.2, "house default")}
+    >>> config = Config(purpose=PurposeSection(accuracy=0.9))
+    >>> requirements_of(config, own)["error_rate"].source
+    'roadworthy.toml: accuracy needed 0.9'
+    """
+    found: dict[str, Requirement] = {}
+    for rule in RULES:
+        answer, own = getattr(config.purpose, rule.answer), requirements.get(rule.check)
+        if answer is not None and own is not None:
+            source = f"{file}: {rule.says.format(answer=answer)}"
+            found[rule.check] = Requirement(own.direction, rule.bound(answer), source)
+    for check, override in config.requirements.items():
+        if check not in requirements:
+            continue
+        own = requirements[check]
+        if own is None:
+            raise UserError(
+                f"{file}: [requirements] sets a bound for {check}, which only notes what it finds and "
+                "is never judged. Leave the line out."
+            )
+        found[check] = Requirement(own.direction, override.bound, _source(override, file))
+    return found
+
+
+def purpose_fields(purpose: PurposeSection) -> dict[str, object]:
+    """Return the answers that checks may ask for by name; those not given are absent."""
+    names = ("prevalence", "label_price", "smallest_group", "latency_ms")
+    return {name: value for name in names if (value := getattr(purpose, name)) is not None}
+
+
+def purpose_words(purpose: PurposeSection) -> dict[str, str]:
+    """Return the answers as they stand in a report.
+
+    Examples
+    --------
+    >>> purpose_words(PurposeSection(prevalence=0.02, decides="who is called back"))
+    {'decides': 'who is called back', 'prevalence': '0.02'}
+    """
+    answers = purpose.model_dump(exclude_none=True)
+    return {name: f"{v:g}" if isinstance(v, float) else str(v) for name, v in answers.items()}
+
+
+def purpose_key(config: Config) -> str:
+    """Return the SHA-256 of purpose and requirements: proof of what was fixed before measuring.
+
+    The order of keys, the layout of the file and the other sections do not enter.
+    """
+    canonical = {
+        "purpose": config.purpose.model_dump(exclude_none=True),
+        "requirements": {
+            name: bound.model_dump(exclude_none=True) for name, bound in config.requirements.items()
+        },
+    }
+    text = json.dumps(canonical, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _source(override: Bound, file: str) -> str:
+    return f"{file}: {override.source}" if override.source else file
