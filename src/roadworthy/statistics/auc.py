@@ -13,10 +13,11 @@ from roadworthy.statistics.rates import measured
 
 
 class Area(NamedTuple):
-    """Area under the ROC curve and DeLong's variance of it."""
+    """Area under the ROC curve and DeLong's variance of it, with Satterthwaite's degrees of freedom."""
 
     value: float
     variance: float
+    degrees_of_freedom: float
 
 
 def auc(
@@ -29,8 +30,10 @@ def auc(
 ) -> Measurement:
     """How often a positive row scores above a negative one; a tie counts half.
 
-    The interval is DeLong's on the logit scale; where no pair is out of order (or all are) that
-    variance is 0 and says nothing, and Newcombe's inverted score interval is taken.
+    The interval is the wider, on each side, of two of DeLong's on the logit scale with Student's t: as
+    observed, and with one more positive and one more negative that score at random. Alone the first
+    claims too high a lower end where few of the positives overlap the negatives (5 to 25 % instead of
+    2.5 % at areas above 0.95), and none at all where no pair is out of order.
 
     Parameters
     ----------
@@ -50,8 +53,8 @@ def auc(
     References
     ----------
     DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, 837-845; Sun & Xu (2014), IEEE Signal
-    Processing Letters 21, 1389-1393 (ranks); Newcombe (2006), Statistics in Medicine 25, 559-573,
-    method 5.
+    Processing Letters 21, 1389-1393 (ranks); Brunner & Munzel (2000), Biometrical Journal 42, 17-25
+    (degrees of freedom); Agresti & Caffo (2000), American Statistician 54, 280-288 (the added pair).
 
     Examples
     --------
@@ -69,73 +72,79 @@ def auc(
         )
     if np.any(np.isnan(s)):
         raise NotApplicable(f"{int(np.isnan(s).sum())} of {s.size} scores are not numbers")
-    area = delong(s, y)
-    ends = _score_ends if _degenerate(area, positives, negatives) else _logit_ends
-    distribution = quantiles_on(GRID, lambda p: ends(area, positives, negatives, p))
+    of_high, of_low = placements(s, y)
+    plain = _area(of_high, of_low)
+    added = _area(np.append(of_high, 0.5), np.append(of_low, 0.5))
+
+    def ends(probability: float) -> float:
+        choose = min if probability < 0.5 else max
+        return choose(_end(plain, probability), _end(added, probability))
+
     return measured(
-        area.value,
+        plain.value,
         s.size,
-        distribution,
+        quantiles_on(GRID, ends),
         unit=unit,
-        method="DeLong, logit scale" if ends is _logit_ends else "Newcombe, inverted score",
+        method="DeLong, logit scale",
         details=details,
         evidence=evidence,
     )
 
 
-def delong(scores: FloatArray, is_positive: npt.NDArray[np.bool_]) -> Area:
-    """Return the area and its variance from three rankings.
-
-    The placement of a positive is the share of negatives below it; the variance of the area is that
-    of the mean placement of positives plus that of negatives.
+def placements(
+    scores: FloatArray, is_positive: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Return each positive's share of negatives below it, each negative's share of positives above it.
 
     Examples
     --------
-    Placements of 3 and 1 are 1 and 1/2, of 2 and 0 they are 1/2 and 1: variance 2 x 0.125 / 2.
+    >>> placements(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]))
+    (array([1. , 0.5]), array([0.5, 1. ]))
+    """
+    high, low = scores[is_positive], scores[~is_positive]
+    return _share_below(high, low), 1.0 - _share_below(low, high)
+
+
+def delong(scores: FloatArray, is_positive: npt.NDArray[np.bool_]) -> Area:
+    """Return the area and its variance: of the mean placement of positives plus of negatives.
+
+    Examples
+    --------
+    Placements 1, 1/2 and 1/2, 1: each with variance 0.125 / 2.
 
     >>> delong(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]))
-    Area(value=0.75, variance=0.125)
+    Area(value=0.75, variance=0.125, degrees_of_freedom=2.0)
     """
-    from scipy.stats import rankdata
-
-    high, low = scores[is_positive], scores[~is_positive]
-    together = rankdata(np.concatenate([high, low]))
-    of_high = (together[: high.size] - rankdata(high)) / low.size
-    of_low = 1.0 - (together[high.size :] - rankdata(low)) / high.size
-    variance = 0.0
-    if high.size > 1 and low.size > 1:
-        variance = of_high.var(ddof=1) / high.size + of_low.var(ddof=1) / low.size
-    return Area(float(of_high.mean()), float(variance))
+    return _area(*placements(scores, is_positive))
 
 
-def _degenerate(area: Area, positives: int, negatives: int) -> bool:
-    return min(positives, negatives) < 2 or area.value in (0.0, 1.0) or area.variance == 0.0
+def _share_below(values: FloatArray, others: FloatArray) -> FloatArray:
+    """Return for each value the share of the others below it, ties half."""
+    ordered = np.sort(others)
+    twice = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    return twice / (2.0 * others.size)
 
 
-def _logit_ends(area: Area, positives: int, negatives: int, probability: float) -> float:
-    from scipy.special import expit, logit, ndtri
+def _area(of_high: FloatArray, of_low: FloatArray) -> Area:
+    value = (of_high.mean() + of_low.mean()) / 2.0
+    if min(of_high.size, of_low.size) < 2:
+        return Area(float(value), float("inf"), 1.0)
+    shares = [x.var(ddof=1) / x.size for x in (of_high, of_low)]
+    variance = shares[0] + shares[1]
+    if variance == 0.0:
+        return Area(float(value), 0.0, 1.0)
+    degrees = variance**2 / (
+        shares[0] ** 2 / (of_high.size - 1) + shares[1] ** 2 / (of_low.size - 1)
+    )
+    return Area(float(value), float(variance), float(degrees))
 
-    error = np.sqrt(area.variance) / (area.value * (1.0 - area.value))
-    return float(expit(logit(area.value) + ndtri(probability) * error))
 
+def _end(area: Area, probability: float) -> float:
+    from scipy.special import expit, logit, stdtrit
 
-def _score_ends(area: Area, positives: int, negatives: int, probability: float) -> float:
-    """Solve |area - truth| = z x standard error at the truth, by Hanley & McNeil's formula."""
-    from scipy.optimize import brentq
-    from scipy.special import ndtri
-
-    z = float(ndtri(probability))
-    alike = (positives + negatives) / 2.0 - 1.0
-
-    def excess(truth: float) -> float:
-        spread = truth * (1.0 - truth) / (positives * negatives)
-        spread *= 1.0 + alike * ((1.0 - truth) / (2.0 - truth) + truth / (1.0 + truth))
-        return truth - area.value - z * np.sqrt(max(spread, 0.0))
-
-    if z == 0.0:
+    if area.variance == 0.0 or probability == 0.5:
         return area.value
-    start, stop = (0.0, area.value) if z < 0 else (area.value, 1.0)
-    if excess(start) * excess(stop) >= 0.0:
-        return stop if z > 0 else start
-    # brentq is typed to return float or a result object; full_output is off.
-    return float(brentq(excess, start, stop, xtol=1e-12))  # type: ignore[reportArgumentType]
+    if area.value in (0.0, 1.0) or not np.isfinite(area.variance):
+        return float(probability > 0.5)
+    error = np.sqrt(area.variance) / (area.value * (1.0 - area.value))
+    return float(expit(logit(area.value) + stdtrit(area.degrees_of_freedom, probability) * error))
