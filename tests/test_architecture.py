@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "reports": {"results"},
     "challenges": {"results", "engine", "statistics", "subject", "config"},
 }
-TOP = {"api", "catalogue", "cli", "initialise", "progress", "report", "__init__", "__main__"}
+TOP = {"api", "catalogue", "cli", "initialise", "progress", "report", "subject_choice", "__init__", "__main__"}
 HEAVY = {"torch", "sklearn", "scipy", "pandas", "altair", "vl_convert", "onnxruntime", "pyarrow"}
 
 

@@ -1,0 +1,225 @@
+"""The Python face: audit and self-test a subject. The command line calls the same functions."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roadworthy import config, engine
+from roadworthy.errors import UserError
+from roadworthy.procedures.audit import AuditRun, Request, audit as run_audit
+from roadworthy.procedures.stored import STORED
+from roadworthy.report import Report
+from roadworthy.results import Record, Requirement
+from roadworthy.subject import Subject
+from roadworthy.subject_choice import chosen_subject, settled, subject_named
+
+if TYPE_CHECKING:
+    from roadworthy.config import Settings
+
+STORE = Path(".roadworthy/store")
+RUNS = Path("roadworthy-runs")
+USER_RECORD = Path(".roadworthy/selftest.json")
+
+
+def audit(
+    model: Any = None,  # Any: a Subject, its name, a module, a factory, an estimator, a callable
+    *,
+    profile: str = "standard",
+    only: tuple[str, ...] | str = (),
+    skip: tuple[str, ...] | str = (),
+    requirements: Mapping[str, float] | None = None,
+    purpose: Mapping[str, object] | None = None,
+    budget: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    plugins: tuple[str, ...] = (),
+    store: str | Path | None = STORE,
+    progress: bool | None = None,
+    **data: Any,  # Any: handed on to `subject_from`, which names each
+) -> Report:
+    """Inspect a model and its data.
+
+    Parameters
+    ----------
+    model : object
+        A `Subject`, the name of a built-in one ("digits"), a `torch.nn.Module`, a factory of
+        modules, a scikit-learn estimator, any callable; None trains a default for the data.
+    profile : {"quick", "standard", "full"}
+    only, skip : str or tuple of str
+        Challenges or checks to run, or to leave out.
+    requirements : mapping of check name to bound, optional
+        In place of the checks' own bounds.
+    purpose : mapping, optional
+        Answers as in the `[purpose]` section of roadworthy.toml, such as `{"prevalence": 0.02}`.
+    budget : str, optional
+        Time to spend, like "10m"; checks that do not fit are `not_run`.
+    seed : int
+    device : str
+    plugins : tuple of str
+        Modules with checks of your own.
+    store : path or None
+        Where computed quantities are kept for the next audit; None keeps nothing.
+    progress : bool, optional
+        Show what runs. None: where the output is a terminal.
+    **data
+        `train`, `validation`, `test`, `target`, `sensitive`, `recipe`, ... as in
+        `roadworthy.subject_from`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UserError
+        When something in the call or the data has to be mended first.
+
+    Examples
+    --------
+    >>> report = roadworthy.audit("digits", profile="quick")  # doctest: +SKIP
+    >>> report.passed  # doctest: +SKIP
+    False
+    """
+    subject = _subject(model, data)
+    overrides = {
+        "checks": {"only": only, "skip": skip, "plugins": plugins},
+        "purpose": dict(purpose or {}),
+        "requirements": {name: {"bound": bound} for name, bound in (requirements or {}).items()},
+        "audit": {"profile": profile, "budget": budget, "seed": seed, "device": device},
+    }
+    settings = config.settle(None, overrides)
+    return _report(run(subject, settings, Path(store) if store else None, progress))
+
+
+def run(
+    subject: Subject, settings: "Settings", store: Path | None, progress: bool | None = None
+) -> AuditRun:
+    """Audit a subject under settled settings."""
+    from roadworthy.progress import Progress
+
+    registry = engine.Registry.discover(settings.checks.plugins)
+    request = request_of(settings, registry)
+    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+        return run_audit(
+            subject,
+            registry,
+            store=engine.Store(store, records=STORED),
+            request=request,
+            record_for=_records_for(subject, registry),
+            emit=shown.receive,
+        )
+
+
+def request_of(settings: "Settings", registry: engine.Registry) -> Request:
+    """Turn settings into what the audit procedure takes."""
+    own: dict[str, Requirement | None] = {
+        name: marked.mark.requires
+        for name, marked in registry.checks.items()
+        if isinstance(marked.mark, engine.CheckMark)
+    }
+    unknown = [name for name in settings.requirements if name not in own]
+    if unknown:
+        raise UserError(
+            f'[requirements] names "{unknown[0]}", which is no check.'
+            f"{engine.suggestion(unknown[0], own)} `roadworthy list` shows all."
+        )
+    options = {n: m.options for n, m in {**registry.checks, **registry.artifacts}.items()}
+    return Request(
+        profile=settings.profile.name,
+        only=settings.checks.only,
+        skip=settings.checks.skip,
+        requirements=config.requirements_of(settings.config, own),
+        options=config.profile_options(settings.profile, options),
+        budget=settings.budget,
+        seed=settings.audit.seed,
+        device=settings.audit.device,
+        purpose=config.purpose_words(settings.purpose),
+        purpose_key=config.purpose_key(settings.config),
+        purpose_fields=config.purpose_fields(settings.purpose),
+        fail_on=settings.audit.fail_on,
+    )
+
+
+def audit_from_command_line(
+    named: str | None, sections: dict[str, dict[str, object]], *, quiet: bool
+) -> int:
+    """Do what `roadworthy audit` was asked for; return the exit code."""
+    from rich.console import Console
+
+    settings = settled(named, sections)
+    subject = chosen_subject(named, settings)
+    store = Path(settings.audit.store) if settings.audit.store else STORE
+    done = run(subject, settings, store, progress=False if quiet else None)
+    report = _report(done)
+    default = RUNS / f"{_file_name(subject.name)}-{done.audit.subject.key[:8]}"
+    folder = report.save(settings.audit.out or default)
+    console = Console()
+    console.print(report)
+    console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
+    return report.exit_code
+
+
+def selftest(
+    subject: Any = "digits",  # Any: as for `audit`
+    *,
+    only: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+    profile: str = "quick",
+    budget: str | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    record: str | Path | None = USER_RECORD,
+    progress: bool | None = None,
+) -> Any:  # Any: a SelfTest, which is imported late
+    """Plant known faults in a subject and count how often each check finds them.
+
+    What was learned accumulates in the file `record` and stands beside each verdict of later audits.
+    """
+    from roadworthy.progress import Progress
+    from roadworthy.procedures.selftest import selftest as run_selftest
+
+    registry = engine.Registry.discover()
+    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+        return run_selftest(
+            _subject(subject, {}),
+            registry,
+            only=only,
+            skip=skip,
+            profile=profile,
+            budget=config.parse_duration(budget) if budget else None,
+            seed=seed,
+            data_dir=Path(data_dir) if data_dir else None,
+            record=Path(record) if record else None,
+            emit=shown.receive,
+        )
+
+
+def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit`
+    if isinstance(model, Subject):
+        if data:
+            raise UserError(
+                f"audit(subject, {next(iter(data))}=...): a Subject brings its own data. Leave the "
+                "argument out, or give the model instead of the subject."
+            )
+        return model
+    if isinstance(model, str) and not data:
+        return subject_named(model)
+    from roadworthy.subject.live import subject_from
+
+    return subject_from(model, **data)
+
+
+def _report(done: AuditRun) -> Report:
+    return Report(done.audit, done.rows)
+
+
+def _records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":
+    from roadworthy.procedures.selftest import record_for
+
+    return lambda check: record_for(check, subject, registry)
+
+
+def _file_name(name: str) -> str:
+    stem = Path(name).stem or name
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem)

@@ -1,0 +1,91 @@
+"""The live display of a run: what is computed now, what was kept from before, how long it may take."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from roadworthy.engine import events
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar, TaskID
+
+
+class Progress:
+    """Receives the engine's events and shows them on standard error; silent unless `shown`.
+
+    The first line counts quantities, the second shows how far a long one is.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
+        self._bar: Bar | None = _bar() if shown else None
+        self._all: TaskID | None = None
+        self._one: TaskID | None = None
+        self._kept = 0
+
+    def __enter__(self) -> "Progress":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def receive(self, event: object) -> None:
+        """Show one event."""
+        if self._bar is None:
+            return
+        match event:
+            case events.Planned(total=total, stored=stored):
+                self._plan(self._bar, total, stored)
+            case events.Started(name=name):
+                self._show(self._bar, name, None, None)
+            case events.Progress(name=name, done=done, total=total):
+                self._show(self._bar, name, done, total)
+            case events.Finished(from_store=from_store):
+                self._count(self._bar, from_store)
+            case events.Failed(name=name, reason=reason):
+                self._bar.console.print(f"[red]{name} broke:[/] {reason}", highlight=False)
+                self._count(self._bar, from_store=False)
+            case events.NotKept(reason=reason):
+                self._bar.console.print(f"[yellow]{reason}[/]", highlight=False)
+            case _:
+                pass
+
+    def _plan(self, bar: "Bar", total: int, stored: int) -> None:
+        if self._all is not None:
+            bar.remove_task(self._all)
+        self._kept = 0
+        self._all = bar.add_task("quantities", total=total, note=f"{stored} kept from before")
+
+    def _show(self, bar: "Bar", name: str, done: int | None, total: int | None) -> None:
+        words = name.replace("_", " ")
+        if self._one is None:
+            self._one = bar.add_task(words, total=total, completed=done or 0, note="")
+        else:
+            bar.update(self._one, description=words, total=total, completed=done or 0)
+
+    def _count(self, bar: "Bar", from_store: bool) -> None:
+        if self._all is None:
+            return
+        self._kept += from_store
+        bar.update(self._all, advance=1, note=f"{self._kept} kept from before")
+
+
+def _bar() -> "Bar":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[dim]{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )

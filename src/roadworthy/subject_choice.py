@@ -1,0 +1,97 @@
+"""Which subject an audit is of: a built-in name, a Python file, or what the settings describe."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from roadworthy import config
+from roadworthy.config import Settings, SplitFiles
+from roadworthy.errors import UserError
+from roadworthy.subject import Roles, Subject
+from roadworthy.subject.builtin import BUILTIN, builtin_subject
+from roadworthy.subject.intake import model_from_file, with_model
+from roadworthy.subject.options import DataOptions
+from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
+from roadworthy.subject.problems import nearest
+from roadworthy.subject.python_file import load_subject
+from roadworthy.subject.readers import subject_from_file
+
+NOTHING = (
+    "Nothing to audit: no subject, no --data, no --predictions, and no roadworthy.toml in this "
+    "folder. Try `roadworthy audit digits`, or `roadworthy init DATA` to begin with your own data."
+)
+
+
+def settled(named: str | None, sections: dict[str, dict[str, object]]) -> Settings:
+    """Return the settings of the command line and of this folder's roadworthy.toml, if any."""
+    path = Path(config.FILE_NAME)
+    said = {key for key, value in sections.get("subject", {}).items() if value not in (None, ())}
+    elsewhere = named is not None or said & {"data", "predictions"}
+    # A file that describes another subject must not lend its roles to the one that was named.
+    file = config.read_config(path) if path.is_file() and not elsewhere else None
+    return config.settle(file, sections, folder=path.parent)
+
+
+def chosen_subject(named: str | None, settings: Settings) -> Subject:
+    """Return the subject.
+
+    Raises
+    ------
+    UserError
+        When there is none, or it cannot be read.
+    """
+    asked = settings.subject
+    if named is not None:
+        return subject_named(named)
+    if asked.predictions is not None:
+        return subject_from_predictions(
+            asked.predictions,
+            PredictionColumns(asked.probabilities, asked.score, asked.predicted),
+            _options(settings),
+        )
+    if asked.data is None and not isinstance(asked.split, SplitFiles):
+        raise UserError(NOTHING)
+    model = model_from_file(asked.model, asked.weights, trust=asked.trust)
+    options = replace(_options(settings), model_is_trained=model.is_trained)
+    source = asked.split.model_dump(exclude_none=True) if isinstance(asked.split, SplitFiles) else asked.data
+    return with_model(subject_from_file(source, options), model)
+
+
+def subject_named(named: str) -> Subject:
+    """Return the built-in subject of that name, or the one that a Python file or module makes."""
+    if named in BUILTIN:
+        return builtin_subject(named)
+    if named.endswith(".py") or ":" in named:
+        return load_subject(named)
+    if Path(named).exists():
+        raise UserError(
+            f"{named} is data, not a subject. Write `roadworthy audit --data {named} --target COLUMN`, "
+            f"or `roadworthy init {named}` to choose the columns."
+        )
+    raise UserError(
+        f'No subject "{named}".{nearest(named, BUILTIN)} Built in are {", ".join(BUILTIN)}; your own '
+        "is a file.py, a file.py:function or a module:function."
+    )
+
+
+def _options(settings: Settings) -> DataOptions:
+    asked = settings.subject
+    roles = Roles(
+        target=asked.target,
+        sensitive=asked.sensitive,
+        entity=asked.entity,
+        time=asked.time,
+        id=asked.id,
+        domain=asked.domain,
+        source=asked.source,
+        weight=asked.weight,
+        consent=asked.consent,
+        dropped=asked.drop,
+    )
+    return DataOptions(
+        roles=roles,
+        split=asked.split if isinstance(asked.split, str) else None,
+        positive=asked.positive,
+        task=asked.task,
+        proof=asked.proof,
+        people=asked.people,
+    )
