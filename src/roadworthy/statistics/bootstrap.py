@@ -1,7 +1,7 @@
 """The bootstrap of any statistic: BCa where it is defined, reflected elsewhere, clustered or stratified."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ from roadworthy.statistics.rates import measured
 IntArray = npt.NDArray[np.intp]
 Method = Literal["bca", "reflected", "percentile"]
 
-# Blocks left out in turn for the acceleration: its error falls with their number and 200 evaluations
+# Parts left out in turn for the acceleration: its error falls with their number and 200 evaluations
 # of the statistic are few beside 999 resamples.
-_BLOCKS = 200
+_PARTS = 200
 
 
 def bootstrap(
@@ -71,25 +71,25 @@ def bootstrap(
     >>> m.value, m.low < 50 < m.high
     (50.0, True)
     """
-    blocks, layer_of = _blocks(len(arrays[0]), strata, clusters)
-    if len(blocks) < 2:
-        raise NotApplicable(f"{len(blocks)} row or cluster; resampling needs at least two")
+    blocks = _blocks(len(arrays[0]), strata, clusters)
+    if blocks.count < 2:
+        raise NotApplicable(f"{blocks.count} row or cluster; resampling needs at least two")
     estimate = float(statistic(*arrays))
-    layers = [np.flatnonzero(layer_of == code) for code in np.unique(layer_of)]
+    layers = [np.flatnonzero(blocks.layer == code) for code in np.unique(blocks.layer)]
 
-    def at(rows: IntArray) -> float:
+    def at(chosen: IntArray) -> float:
+        rows = blocks.rows(chosen)
         return float(statistic(*(a[rows] for a in arrays)))
 
     def draw() -> IntArray:
-        chosen = np.concatenate([rng.choice(layer, layer.size) for layer in layers])
-        return _rows(blocks, chosen)
+        return np.concatenate([layer[rng.integers(0, layer.size, layer.size)] for layer in layers])
 
     replicates = np.array([at(draw()) for _ in range(resamples)])
     return from_replicates(
         estimate,
         replicates,
         n=len(arrays[0]),
-        acceleration=_acceleration(at, blocks, layers, rng),
+        acceleration=_acceleration(at, blocks.count, layers, rng),
         unit=unit,
         details=details,
         evidence=evidence,
@@ -207,16 +207,16 @@ def _median_bias(estimate: float, ordered: FloatArray) -> float:
 
 def _acceleration(
     at: Callable[[IntArray], float],
-    blocks: list[IntArray],
+    count: int,
     layers: list[IntArray],
     rng: np.random.Generator,
 ) -> float:
-    """Skewness of the leave-out values / 6: blocks of rows, each spread over all strata."""
-    parts = min(_BLOCKS, len(blocks))
-    part_of = np.empty(len(blocks), np.intp)
+    """Return the skewness of the leave-out values / 6: parts of rows, each spread over all strata."""
+    parts = min(_PARTS, count)
+    part_of = np.empty(count, np.intp)
     order = np.concatenate([rng.permutation(layer) for layer in layers])
-    part_of[order] = np.arange(len(blocks)) % parts
-    left_out = np.array([at(_rows(blocks, np.flatnonzero(part_of != j))) for j in range(parts)])
+    part_of[order] = np.arange(count) % parts
+    left_out = np.array([at(np.flatnonzero(part_of != j)) for j in range(parts)])
     if not np.all(np.isfinite(left_out)):
         return 0.0
     moved = left_out.mean() - left_out
@@ -224,23 +224,41 @@ def _acceleration(
     return float(np.sum(moved**3) / (6.0 * spread**1.5)) if spread > 0 else 0.0
 
 
-def _blocks(
-    n: int, strata: npt.ArrayLike | None, clusters: npt.ArrayLike | None
-) -> tuple[list[IntArray], IntArray]:
-    layer_of_row = np.zeros(n, np.intp)
-    if strata is not None:
-        layer_of_row = np.unique(np.asarray(strata), return_inverse=True)[1].ravel()
-    if clusters is None:
-        return [np.array([i]) for i in range(n)], layer_of_row
-    codes = np.unique(np.asarray(clusters), return_inverse=True)[1].ravel()
+class Blocks(NamedTuple):
+    """What is redrawn as a whole: rows, or clusters of rows; each block lies in one layer (stratum)."""
+
+    order: IntArray
+    starts: IntArray
+    lengths: IntArray
+    layer: IntArray
+
+    @property
+    def count(self) -> int:
+        """How many blocks there are."""
+        return self.starts.size
+
+    def rows(self, chosen: IntArray) -> IntArray:
+        """Return the rows of these blocks, one block after the other."""
+        if self.count == self.order.size:
+            return self.order[self.starts[chosen]]
+        lengths = self.lengths[chosen]
+        ends = np.cumsum(lengths)
+        inside = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+        return self.order[np.repeat(self.starts[chosen], lengths) + inside]
+
+
+def _blocks(n: int, strata: npt.ArrayLike | None, clusters: npt.ArrayLike | None) -> Blocks:
+    layer = np.zeros(n, np.intp) if strata is None else _codes(strata)
+    codes = np.arange(n) if clusters is None else _codes(clusters)
     order = np.argsort(codes, kind="stable")
-    blocks = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-    first = np.array([block[0] for block in blocks], np.intp)
-    assert all((layer_of_row[b] == layer_of_row[b[0]]).all() for b in blocks), (
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    lengths = np.diff(starts, append=n)
+    first = layer[order[starts]]
+    assert np.array_equal(layer[order], np.repeat(first, lengths)), (
         "a cluster lies in two strata; strata must keep clusters whole"
     )
-    return blocks, layer_of_row[first]
+    return Blocks(order, starts, lengths, first)
 
 
-def _rows(blocks: list[IntArray], chosen: IntArray) -> IntArray:
-    return np.concatenate([blocks[i] for i in chosen])
+def _codes(values: npt.ArrayLike) -> IntArray:
+    return np.unique(np.asarray(values), return_inverse=True)[1].ravel()

@@ -230,7 +230,8 @@ def exact_newcombe(
     x_b, total_b = _counts(hits_b, n_b)
     a = Interval(exact_limit(x_a, total_a, tail), exact_limit(x_a, total_a, 1 - tail, upper=True))
     b = Interval(exact_limit(x_b, total_b, tail), exact_limit(x_b, total_b, 1 - tail, upper=True))
-    return _paired(*square_and_add(x_a / total_a, a, x_b / total_b, b))
+    low, high = square_and_add(x_a / total_a, a, x_b / total_b, b)
+    return _paired(low, high)
 
 
 def square_and_add(

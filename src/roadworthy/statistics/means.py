@@ -248,7 +248,7 @@ def _moments(x: FloatArray, clusters: npt.ArrayLike | None) -> Moments:
     return Moments(center, error, float(_third(draws) / k**2 / error**3), float(k - 1))
 
 
-def _third(deviations: FloatArray) -> float:
+def _third(deviations: npt.NDArray[np.floating]) -> float:
     return float(np.mean(deviations**3))
 
 
