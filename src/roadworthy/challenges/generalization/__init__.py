@@ -1,1 +1,1 @@
-"""generalization."""
+"""Does the model hold up on rows that it has not seen, and is it better than something simple."""

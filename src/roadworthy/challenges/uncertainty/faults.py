@@ -12,7 +12,7 @@ from roadworthy.errors import NotApplicable
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
 
-Curve = (0.0125, 0.025, 0.0375, 0.05, 0.075, 0.1, 0.15)
+POWER_CURVE = (0.0125, 0.025, 0.0375, 0.05, 0.075, 0.1, 0.15)
 
 
 @control(clears="calibration_error")
@@ -37,7 +37,7 @@ def labels_drawn_from_all_probabilities(
 
 @fault(
     breaks="calibration_error",
-    severities=Curve,
+    severities=POWER_CURVE,
     starts_from="labels_drawn_from_the_probabilities",
 )
 def overconfidence(
@@ -49,15 +49,14 @@ def overconfidence(
     calibration error is s exactly (rows with c < s give what they have and the others more; all
     errors then still point one way, and their mean is s). Inputs and probabilities stay as they are.
 
-    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become
-    wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
     """
     return _less_often_right(subject, severity, rng, test_probabilities, slice(None))
 
 
 @fault(
     breaks="calibration_error",
-    severities=Curve,
+    severities=POWER_CURVE,
     starts_from="labels_drawn_from_the_probabilities",
 )
 def overconfidence_where_sure(
@@ -68,8 +67,7 @@ def overconfidence_where_sure(
     The other half stays calibrated: half of the cells (and of one that straddles the median, a part) err, all
     in one direction, so the calibration error is the mean, s, exactly. Inputs stay as they are.
 
-    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become
-    wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
     """
     confidence = test_probabilities.max(axis=1)
     return _less_often_right(
@@ -79,7 +77,7 @@ def overconfidence_where_sure(
 
 @fault(
     breaks="classwise_calibration_error",
-    severities=Curve,
+    severities=POWER_CURVE,
     starts_from="labels_drawn_from_all_probabilities",
 )
 def overconfidence_in_every_class(
@@ -90,8 +88,7 @@ def overconfidence_in_every_class(
     In cells of rows that predict a class its probability is too high, by s on average over rows; in the
     cells of the others too low, by s together. Half the sum of both is s exactly.
 
-    Also alarms: calibration_error (the same labels), selective_risk (sure answers become wrong),
-    conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
     """
     return _less_often_right(subject, severity, rng, test_probabilities, slice(None))
 
@@ -120,8 +117,7 @@ def forecasts_of_the_wrong_class(
     A certain mistake costs 2, certainty of the label 0: with a chance t of mistakes the mean is 2 t, and
     t = s x (score of the class shares on these rows) / 2. Labels stay as they are, so that score is fixed.
 
-    Also alarms: calibration_error (certain mistakes), selective_risk (certain mistakes),
-    relative_log_loss (certain mistakes), conformal_shortfall (mistakes on test rows only).
+    Also alarms: calibration_error (certain mistakes), selective_risk (certain mistakes), relative_log_loss (certain mistakes), conformal_shortfall (mistakes on test rows only).
     """
     c = _classes(subject)
     basis = test_labels if train_labels is None else train_labels
@@ -161,8 +157,7 @@ def surprising_labels(
     The mean of E is s x (loss of the class shares on these rows), so the ratio is s exactly; the rest
     goes to the other classes alike. Labels stay as they are.
 
-    Also alarms: relative_brier_score (less sure of the label), selective_risk (labels become unlikely),
-    calibration_error (the labels were certain), conformal_shortfall (only test rows are surprising).
+    Also alarms: relative_brier_score (less sure of the label), selective_risk (labels become unlikely), calibration_error (the labels were certain), conformal_shortfall (only test rows are surprising).
     """
     if severity == 0.0:
         return subject
@@ -198,8 +193,7 @@ def wrong_where_sure(
 
     The risk is then s at every coverage. Inputs and probabilities stay as they are.
 
-    Also alarms: calibration_error (sure answers become wrong), classwise_calibration_error (the same),
-    conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: calibration_error (sure answers become wrong), classwise_calibration_error (the same), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
     """
     wrong = rng.random(len(test_labels)) < severity
     other = other_classes(test_labels, _classes(subject), rng)

@@ -14,6 +14,8 @@ from roadworthy.statistics.intervals import FloatArray
 if TYPE_CHECKING:
     from roadworthy.subject import Task
 
+BEYOND = 1e6  # stands for an unbounded ratio, which a stored distribution cannot hold
+
 
 @check(
     challenge="uncertainty",
@@ -82,28 +84,37 @@ def relative_log_loss(
 def ratio_of_means(a: FloatArray, b: FloatArray) -> Measurement:
     """Return mean(a) / mean(b) over the same rows, b >= 0, with Fieller's interval.
 
-    A ratio r is kept where the mean of a - r b is not further from 0 than its t quantile allows.
+    A ratio r is kept where the mean of a - r b is not further from 0 than its t quantile allows, the
+    quantile moved for the skewness of a - r b (Johnson 1978, JASA 73): losses have a long tail, and
+    without it a limit on that side errs in 4 % instead of 2.5 % with 300 rows.
     """
     from scipy.special import stdtrit
 
     n = len(a)
     mean_a, mean_b = float(a.mean()), float(b.mean())
     (aa, ab), (_, bb) = np.cov(a, b) / n
-    if mean_b**2 <= float(stdtrit(n - 1, 1.0 - 1e-6)) ** 2 * bb:
+    if mean_b**2 <= float(stdtrit(n - 1, 0.975)) ** 2 * bb:
         raise NotApplicable(
             f"the error to compare with is {mean_b:.3g} in {n} rows and may be 0; a ratio needs more rows"
         )
 
+    def root(t: float) -> float:
+        """Of (mean_a - r mean_b)^2 = t^2 (aa - 2 r ab + r^2 bb): the upper one for t > 0."""
+        square, linear = mean_b**2 - t**2 * bb, mean_a * mean_b - t**2 * ab
+        if square <= 0.0:  # so far out every ratio is possible
+            return 0.0 if t < 0.0 else BEYOND
+        spread = np.sqrt(max(linear**2 - square * (mean_a**2 - t**2 * aa), 0.0))
+        return min(float((linear + np.copysign(spread, t)) / square), BEYOND)
+
     def ends(probability: float) -> float:
         t = float(stdtrit(n - 1, probability))
-        # Roots of (mean_a - r mean_b)^2 = t^2 (aa - 2 r ab + r^2 bb).
-        square, linear, constant = (
-            mean_b**2 - t**2 * bb,
-            mean_a * mean_b - t**2 * ab,
-            mean_a**2 - t**2 * aa,
-        )
-        root = np.sqrt(max(linear**2 - square * constant, 0.0))
-        return float((linear + np.copysign(root, t)) / square)
+        residual = a - root(t) * b
+        third = float(np.mean((residual - residual.mean()) ** 3))
+        deviation = float(residual.std())
+        if deviation == 0.0:
+            return root(t)
+        moved = t + third / deviation**3 * (1.0 + 2.0 * t**2) / (6.0 * np.sqrt(n))
+        return root(min(moved, -1e-9) if t < 0.0 else max(moved, 0.0))
 
     return measured(
         mean_a / mean_b, n, quantiles_on(GRID, ends), unit="share", method="Fieller, paired"
