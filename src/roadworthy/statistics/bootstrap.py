@@ -61,7 +61,8 @@ def bootstrap(
 
     References
     ----------
-    Efron (1987), JASA 82, 171-185 (BCa); Davison & Hinkley (1997), Bootstrap Methods and their
+    Efron (1987), JASA 82, 171-185 (BCa); Hesterberg (2015), American Statistician 69, 371-386
+    (widened for few rows); Davison & Hinkley (1997), Bootstrap Methods and their
     Application, sections 2.4 (clusters), 5.3.
 
     Examples
@@ -72,8 +73,8 @@ def bootstrap(
     (50.0, True)
     """
     blocks = _blocks(len(arrays[0]), strata, clusters)
-    if blocks.count < 2:
-        raise NotApplicable(f"{blocks.count} row or cluster; resampling needs at least two")
+    if blocks.number < 2:
+        raise NotApplicable(f"{blocks.number} row or cluster; resampling needs at least two")
     estimate = float(statistic(*arrays))
     layers = [np.flatnonzero(blocks.layer == code) for code in np.unique(blocks.layer)]
 
@@ -89,7 +90,8 @@ def bootstrap(
         estimate,
         replicates,
         n=len(arrays[0]),
-        acceleration=_acceleration(at, blocks.count, layers, rng),
+        acceleration=_acceleration(at, blocks.number, layers, rng),
+        draws=blocks.number,
         unit=unit,
         details=details,
         evidence=evidence,
@@ -104,6 +106,7 @@ def from_replicates(
     unit: str,
     method: Method = "bca",
     acceleration: float = 0.0,
+    draws: int | None = None,
     details: str = "",
     evidence: tuple[Evidence, ...] = (),
 ) -> Measurement:
@@ -125,6 +128,8 @@ def from_replicates(
         2 x estimate - quantile. "percentile" is for replicates that are draws of the truth itself
         (a posterior), not for resamples.
     acceleration : float
+    draws : int, optional
+        What was redrawn: clusters where there are some, else n.
 
     Returns
     -------
@@ -139,7 +144,7 @@ def from_replicates(
     --------
     Replicates 0 to 100 around 50: no bias, so the ends are their own 2.5 % and 97.5 % points.
 
-    >>> m = from_replicates(50.0, np.arange(101.0), n=10, unit="rows")
+    >>> m = from_replicates(50.0, np.arange(101.0), n=100_000, unit="rows")
     >>> round(m.low, 1), round(m.high, 1)
     (2.5, 97.5)
     """
@@ -160,7 +165,7 @@ def from_replicates(
     bias = _median_bias(estimate, kept)
     if method == "bca" and not np.isfinite(bias):
         method = "reflected"
-    points = _points(kept, grid, estimate, bias, acceleration, method)
+    points = _points(kept, grid, estimate, bias, acceleration, method, draws or n)
     distribution = Quantiles(tuple(map(float, grid)), tuple(map(float, points)))
     name = {"bca": "BCa bootstrap", "reflected": "reflected bootstrap", "percentile": "percentile"}
     return measured(
@@ -181,18 +186,28 @@ def _points(
     bias: float,
     acceleration: float,
     method: Method,
+    draws: int,
 ) -> FloatArray:
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
     if method == "percentile":
         return np.quantile(ordered, grid)
     if method == "reflected":
         return 2.0 * estimate - np.quantile(ordered, 1.0 - grid)
-    moved = bias + ndtri(grid)
+    moved = bias + _widened(grid, draws)
     scale = 1.0 - acceleration * moved
     # Past its pole the formula folds back: the outermost replicate stands there.
     shares = np.where(scale > 0.0, ndtr(bias + moved / np.maximum(scale, 1e-12)), moved > 0.0)
     return np.maximum.accumulate(np.quantile(ordered, np.clip(shares, 0.0, 1.0)))
+
+
+def _widened(grid: FloatArray, draws: int) -> FloatArray:
+    """Return normal scores widened for few draws: resamples vary too little by (m - 1) / m, and not by t."""
+    from scipy.special import ndtri, stdtrit
+
+    if draws < 2:
+        return ndtri(grid)
+    return np.sqrt(draws / (draws - 1)) * stdtrit(draws - 1, grid)
 
 
 def _median_bias(estimate: float, ordered: FloatArray) -> float:
@@ -233,13 +248,13 @@ class Blocks(NamedTuple):
     layer: IntArray
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many blocks there are."""
         return self.starts.size
 
     def rows(self, chosen: IntArray) -> IntArray:
         """Return the rows of these blocks, one block after the other."""
-        if self.count == self.order.size:
+        if self.number == self.order.size:
             return self.order[self.starts[chosen]]
         lengths = self.lengths[chosen]
         ends = np.cumsum(lengths)
