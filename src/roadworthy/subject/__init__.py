@@ -4,10 +4,16 @@ from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.columns import Attribute, Column, Roles
 from roadworthy.subject.fields import fields_of
+from roadworthy.subject.from_python import subject_from
+from roadworthy.subject.intake import Model, model_from_file, model_from_object, with_model
 from roadworthy.subject.model import Network, Recipe
 from roadworthy.subject.options import DataOptions
+from roadworthy.subject.predictions import Recorded, subject_from_predictions
 from roadworthy.subject.predictor import Predictor
+from roadworthy.subject.propose import Proposal, propose, roles_of
+from roadworthy.subject.readers import read_table, subject_from_file
 from roadworthy.subject.subject import Split, Subject
+from roadworthy.subject.subject_files import load_subject
 from roadworthy.subject.task import Task
 
 __all__ = [
@@ -15,14 +21,27 @@ __all__ = [
     "Attribute",
     "Column",
     "DataOptions",
+    "Model",
     "Network",
     "Predictor",
+    "Proposal",
     "Recipe",
+    "Recorded",
     "Roles",
     "Split",
     "Subject",
     "Task",
     "builtin_subject",
     "fields_of",
+    "load_subject",
+    "model_from_file",
+    "model_from_object",
+    "propose",
+    "read_table",
+    "roles_of",
+    "subject_from",
+    "subject_from_file",
+    "subject_from_predictions",
     "subject_from_table",
+    "with_model",
 ]

@@ -5,19 +5,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from roadworthy.subject.columns import Attribute, Column, Roles
-from roadworthy.subject.divide import Division, Rows, completed, drawn, marked, names_splits, sealed
+from roadworthy.subject.columns import Column, Roles
+from roadworthy.subject.divide import Division, Rows, completed, drawn, marked, sealed
 from roadworthy.subject.options import DataOptions
-from roadworthy.subject.problems import Problems, listed, nearest
+from roadworthy.subject.problems import Problems, listed
+from roadworthy.subject.role_columns import (
+    BESIDE,
+    are_people,
+    attributes_of,
+    checked_roles,
+    split_column_of,
+    target_in,
+)
 from roadworthy.subject.splitting import hashes_of_columns
 from roadworthy.subject.subject import Split, Subject
 from roadworthy.subject.table import ReadColumn, Table
-from roadworthy.subject.target import Target, target_of
-
-BESIDE = ("entity", "time", "id", "domain", "source", "weight", "consent")
-"""Roles whose column is kept beside the inputs; a sensitive column stays an input as well."""
-
-MOST_NUMERIC_GROUPS = 10
+from roadworthy.subject.target import Target
 
 
 def subject_from_table(
@@ -39,10 +42,10 @@ def subject_from_table(
     """
     options = options or DataOptions()
     problems = Problems(table.name)
-    roles = _checked_roles(table, options, problems)
-    split_column = _split_column(table, options, problems) if split_names is None else None
+    roles = checked_roles(table, options, problems)
+    split_column = split_column_of(table, options, problems) if split_names is None else None
     problems.raise_if_any()
-    target = _target(table, roles, options, problems)
+    target = target_in(table, roles, options, problems)
     inputs, roles, said = _inputs(table, roles, split_column, options, problems)
     marks = split_names
     if split_column is not None:
@@ -58,7 +61,6 @@ def subject_from_table(
         by_entity=roles.entity is not None,
     )
     division = _division(marks, rows, options)
-    people = bool(roles.sensitive or roles.entity) if options.people is None else options.people
     return Subject(
         name=table.name,
         task=target.task,
@@ -66,51 +68,9 @@ def subject_from_table(
         splits=_splits(table, inputs, target, roles, division),
         columns=tuple(_column(c) for c in inputs),
         roles=roles,
-        people=people,
+        people=are_people(roles, options),
         notes=(*table.notes, *target.notes, *said, *division.notes),
     )
-
-
-def _checked_roles(table: Table, options: DataOptions, problems: Problems) -> Roles:
-    roles = options.roles
-    asked = [("--target", roles.target)]
-    asked += [("--sensitive", name) for name in roles.sensitive]
-    asked += [("--drop", name) for name in roles.dropped]
-    asked += [(f"--{role}", getattr(roles, role)) for role in BESIDE]
-    for option, name in asked:
-        if name is not None and name not in table.columns:
-            problems.add(f'no column "{name}" ({option}).{nearest(name, table.columns)}')
-    if roles.target is None:
-        problems.add(
-            f"no target is named; name one with --target. There are: {listed(table.columns)}."
-        )
-        return roles
-    for option, name in asked[1:]:
-        if name == roles.target:
-            problems.add(f'column "{name}" cannot be --target and {option} at once')
-    return roles
-
-
-def _split_column(table: Table, options: DataOptions, problems: Problems) -> str | None:
-    if options.split is not None:
-        if options.split not in table.columns:
-            near = nearest(options.split, table.columns)
-            problems.add(f'no column "{options.split}" (--split).{near}')
-            return None
-        return options.split
-    column = table.columns.get("split")
-    if column is not None and options.roles.target != "split" and names_splits(column):
-        return "split"
-    return None
-
-
-def _target(table: Table, roles: Roles, options: DataOptions, problems: Problems) -> Target | None:
-    assert roles.target is not None
-    column = table.columns[roles.target]
-    if column.kind == "unreadable":
-        problems.add(f"{column.notes[0]}; name another column with --target")
-        return None
-    return target_of(column, problems, positive=options.positive, kind=options.task)
 
 
 def _inputs(
@@ -201,27 +161,10 @@ def _splits(
         matrix[:, j] = column.values
         if column.values.dtype.kind != "f":
             matrix[column.values < 0, j] = np.nan
-    attributes = _attributes(table, roles)
+    attributes = attributes_of(table, roles)
     whole = Split(matrix, target.values, attributes, np.arange(table.n, dtype=np.int64))
     order = ("train", "validation", "test", "production", "proof")
     return {name: whole.take(rows) for name in order if len(rows := division.rows(name))}
-
-
-def _attributes(table: Table, roles: Roles) -> dict[str, Attribute]:
-    named = {name: _grouped(table.columns[name]) for name in roles.sensitive}
-    for role in BESIDE:
-        name = getattr(roles, role)
-        if name is None:
-            continue
-        column = table.columns[name]
-        named[name] = column if role in ("time", "weight") else column.as_category()
-    return {name: Attribute(c.values, c.categories) for name, c in named.items()}
-
-
-def _grouped(column: ReadColumn) -> ReadColumn:
-    """Return a sensitive column with few values as groups; many numbers (an age) stay numbers."""
-    few = column.kind == "numeric" and column.distinct <= MOST_NUMERIC_GROUPS
-    return column.as_category() if few else column
 
 
 def _column(column: ReadColumn) -> Column:

@@ -36,6 +36,11 @@ def identity_of_module(module: "nn.Module") -> Identity:
     return {"torch": torch.__version__, "module": _Reader().module(module)}
 
 
+def identity_of_value(value: Any) -> Identity:  # Any: any live object
+    """Return what tells a live object (a fitted estimator, a callable) from another."""
+    return _Reader().value(value, "model")
+
+
 class _Reader:
     """Walks a module once; an object met again is named by the place where it was met first."""
 
@@ -73,7 +78,9 @@ class _Reader:
         }
 
     def value(self, value: Any, path: str, depth: int = 0) -> Identity:  # Any: configuration
-        if isinstance(value, PLAIN) and getattr(value, "dtype", None) != np.object_:
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OV":
+            return self._odd_array(value, path, depth)
+        if isinstance(value, PLAIN):
             return value
         if depth > DEEPEST:
             return _never_the_same(value)
@@ -94,6 +101,12 @@ class _Reader:
             return (type(value).__name__, pairs)
         return self._object(value, path, depth)
 
+    def _odd_array(self, value: np.ndarray, path: str, depth: int) -> Identity:
+        if value.dtype.hasobject:
+            return ("objects", value.shape, self.value(value.tolist(), path, depth + 1))
+        raw = np.frombuffer(value.tobytes(), np.uint8)
+        return ("records", str(value.dtype.descr), value.shape, raw)
+
     def _object(self, value: Any, path: str, depth: int) -> Identity:  # Any: configuration
         import torch
 
@@ -105,34 +118,53 @@ class _Reader:
             return str(value)
         if inspect.isclass(value):
             return self.kind(value)
-        if inspect.isbuiltin(value):
-            return ("builtin", value.__module__, value.__qualname__)
         if inspect.ismethod(value):
             owner = self.value(value.__self__, f"{path}.__self__", depth + 1)
             return ("method", owner, value.__func__)
         if inspect.isfunction(value):
-            return value
+            return self._function(value, path, depth)
         if isinstance(value, functools.partial):
             parts = (value.func, value.args, value.keywords)
             return ("partial", [self.value(part, path, depth + 1) for part in parts])
+        if callable(value) and hasattr(value, "__qualname__"):
+            return ("compiled", str(value.__module__), value.__qualname__)
         return self._fields(value, path, depth)
+
+    def _function(self, value: Any, path: str, depth: int) -> Identity:  # Any: a function
+        if value.__module__.split(".")[0] == "torch":
+            return ("torch function", value.__module__, value.__qualname__)
+        if id(value) in self._met:
+            return ("same as", self._met[id(value)])
+        self._remember(value, path)
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        return ("function", value, [self.value(v, f"{path}.cell", depth + 1) for v in cells])
 
     def _fields(self, value: Any, path: str, depth: int) -> Identity:  # Any: configuration
         if id(value) in self._met:
             return ("same as", self._met[id(value)])
         if hasattr(value, "__roadworthy_identity__"):
             return value
+        self._remember(value, path)
         if dataclasses.is_dataclass(value):
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        elif type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
-            if _keeps_state_elsewhere(type(value)):
-                return _never_the_same(value)
+        elif hasattr(value, "__dict__") and not _keeps_state_elsewhere(type(value)):
             fields = vars(value)
         else:
-            return _never_the_same(value)
-        self._remember(value, path)
+            return self._reduced(value, path, depth)
         read = {n: self.value(v, f"{path}.{n}", depth + 1) for n, v in sorted(fields.items())}
         return (self.kind(type(value)), read)
+
+    def _reduced(self, value: Any, path: str, depth: int) -> Identity:  # Any: a compiled object
+        """Read an object of a compiled class by what it would tell a pickler; nothing is pickled."""
+        try:
+            told = value.__reduce_ex__(4)
+        except TypeError:
+            return _never_the_same(value)
+        if isinstance(told, str):
+            return ("global", type(value).__module__, told)
+        plain = [list(part) if inspect.isgenerator(part) else part for part in told]
+        self._kept.append(plain)
+        return ("reduced", [self.value(part, path, depth + 1) for part in plain])
 
     def kind(self, kind: type) -> Identity:
         """Return torch's own classes by name (its version stands beside), others with their bases."""
@@ -180,6 +212,14 @@ class _Plain:
     """A class whose objects keep everything in `__dict__`: the size to compare with."""
 
 
+def _is_filled(cell: Any) -> bool:  # Any: CellType
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
 def _never_the_same(value: Any) -> Identity:  # Any: what could not be read
     kind = type(value)
     return ("cannot be read", f"{kind.__module__}.{kind.__qualname__}", secrets.token_hex(16))
@@ -195,7 +235,12 @@ def weights_of(module: "nn.Module") -> dict[str, np.ndarray]:
     What numpy cannot hold (bfloat16, 8-bit floats) is widened to float32, which loses nothing:
     loading it back into the module rounds to the same value.
     """
-    return {name: _array_of(tensor, name) for name, tensor in module.state_dict().items()}
+    return weights_of_state(module.state_dict())
+
+
+def weights_of_state(state: Mapping[str, Any]) -> dict[str, np.ndarray]:  # Any: tensors
+    """Return the tensors of a state dict as arrays; see `weights_of`."""
+    return {name: _array_of(tensor, name) for name, tensor in state.items()}
 
 
 def _array_of(tensor: Any, name: str = "a tensor") -> np.ndarray:  # Any: a tensor or extra state
@@ -229,6 +274,15 @@ def _held_by_numpy() -> frozenset["torch.dtype"]:
     floats = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
     whole = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool)
     return frozenset((*floats, *whole))
+
+
+def load_weights(module: "nn.Module", weights: Mapping[str, np.ndarray]) -> "nn.Module":
+    """Put weights into a module, each in the type that the module has for it; return the module."""
+    import torch
+
+    tensors = {name: torch.from_numpy(np.array(values)) for name, values in weights.items()}
+    module.load_state_dict(tensors)
+    return module
 
 
 class Copies:

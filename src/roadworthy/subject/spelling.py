@@ -12,7 +12,7 @@ MISSING_CODES = frozenset(
 # "none" and "None" are not among them: they are answers ("other debtors: none") as often as gaps.
 
 NUMERIC_SHARE = 0.9  # of the rows that have a value: above it, the rest is a slip or a code
-POINT = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+POINT = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[Ii]nf(inity)?)\s*")
 COMMA = re.compile(r"\s*[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?([eE][+-]?\d+)?\s*")
 DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d %H:%M:%S")
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?")
@@ -68,6 +68,8 @@ class Numbers:
 
 def numbers(spelled: Spelled, decimal: str) -> Numbers | None:
     """Return the column as numbers where (nearly) all of it is; None where it is not."""
+    if decimal == "." and (plain := _plain_numbers(spelled.values)) is not None:
+        return Numbers(spelled.spread(plain), (), ())
     pattern = COMMA if decimal == "," else POINT
     is_number = np.array([pattern.fullmatch(value) is not None for value in spelled.values])
     counts = spelled.counts
@@ -81,6 +83,17 @@ def numbers(spelled: Spelled, decimal: str) -> Numbers | None:
         parsed[i] = float(text)
     others = [int(i) for i in np.flatnonzero(~is_number)]
     return Numbers(spelled.spread(parsed), tuple(spelled.values[i] for i in others), tuple(others))
+
+
+def _plain_numbers(values: Sequence[str]) -> np.ndarray | None:
+    """Return all values as numbers, fast, or None where one is none."""
+    import pyarrow as pa
+
+    try:
+        texts = pa.array([value.strip() for value in values], pa.string())
+        return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        return None
 
 
 @dataclass(frozen=True, eq=False)

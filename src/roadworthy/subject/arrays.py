@@ -1,0 +1,266 @@
+"""From arrays (images, series, rows of numbers) and what the user says of them, to a subject."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from roadworthy.subject.columns import Attribute, Column
+from roadworthy.subject.divide import Division, Rows, completed, drawn, sealed
+from roadworthy.subject.options import DataOptions
+from roadworthy.subject.problems import Problems, nearest
+from roadworthy.subject.role_columns import are_people
+from roadworthy.subject.splitting import hashes_of_arrays, hashes_of_columns
+from roadworthy.subject.subject import Split, Subject
+from roadworthy.subject.table import ReadColumn, table_from_arrow
+from roadworthy.subject.target import Target, target_of
+
+UNDIVIDED = "all"
+WIDEST_TABLE = 256  # columns; wider rows of numbers are treated as one array
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Arrays of one split as they came, or of all rows (under the name "all").
+
+    Parameters
+    ----------
+    inputs : (n, ...) ndarray
+    target : (n,) ndarray or None
+        Of any type that names classes or numbers.
+    beside : mapping of str to (n,) ndarray
+        What describes the rows beside the inputs, by name.
+    """
+
+    inputs: np.ndarray
+    target: np.ndarray | None
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def subject_from_arrays(
+    parts: Mapping[str, Part],
+    options: DataOptions | None = None,
+    *,
+    name: str,
+    class_names: tuple[str, ...] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Subject:
+    """Return the subject of arrays, without a model.
+
+    Rows of up to 256 floating-point numbers are a table whose columns are called x0, x1, ...; all
+    else is handed to the model as it is.
+
+    Parameters
+    ----------
+    parts : mapping of split name (or "all") to Part
+    options : DataOptions
+    name : str
+        Of the file or argument, for messages.
+    class_names : tuple of str, optional
+        Names of the classes 0, 1, ...; None: spelled as in the target.
+    """
+    options = options or DataOptions()
+    parts = {split: _as_rows(part) for split, part in parts.items()}
+    problems = Problems(name)
+    _check(parts, options, problems)
+    problems.raise_if_any()
+    target = _target(parts, options, class_names, problems)
+    attributes = _attributes(parts, options, problems)
+    problems.raise_if_any()
+    assert target is not None
+    is_table = _is_table(parts)
+    rows = _rows(parts, target, attributes, options)
+    division = _division(parts, rows, options)
+    return Subject(
+        name=name,
+        task=target.task,
+        modality="table" if is_table else "array",
+        splits=_splits(parts, target, attributes, division, as_table=is_table),
+        columns=_columns(parts) if is_table else (),
+        roles=options.roles,
+        people=are_people(options.roles, options),
+        notes=(*notes, *target.notes, *division.notes),
+    )
+
+
+def _as_rows(part: Part) -> Part:
+    target = part.target
+    if target is not None:
+        target = np.asarray(target)
+        if target.ndim == 2 and target.shape[1] == 1:
+            target = target[:, 0]
+        if target.ndim == 2 and _is_one_hot(target):
+            target = target.argmax(axis=1)
+    return Part(np.asarray(part.inputs), target, part.beside)
+
+
+def _is_one_hot(target: np.ndarray) -> bool:
+    return bool(np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all())
+
+
+def _check(parts: Mapping[str, Part], options: DataOptions, problems: Problems) -> None:
+    shapes = {part.inputs.shape[1:] for part in parts.values()}
+    if len(shapes) > 1:
+        said = ", ".join(f"{split} {part.inputs.shape}" for split, part in parts.items())
+        problems.add(f"rows of all splits must have one shape, and these differ: {said}")
+    for split, part in parts.items():
+        _check_part(split, part, problems)
+    known = set[str]().union(*(part.beside for part in parts.values()))
+    asked: list[tuple[str, str | None]] = [("sensitive", n) for n in options.roles.sensitive]
+    roles = ("entity", "time", "source", "domain", "id", "weight")
+    asked += [(role, getattr(options.roles, role)) for role in roles]
+    for role, column in asked:
+        if column is not None and column not in known:
+            problems.add(
+                f'no array "{column}" (--{role}) beside the inputs.{nearest(column, known)}'
+            )
+
+
+def _check_part(split: str, part: Part, problems: Problems) -> None:
+    inputs, target = part.inputs, part.target
+    if inputs.ndim < 1 or len(inputs) == 0:
+        problems.add(f"{split} holds no rows (shape {inputs.shape}); there is nothing to audit")
+        return
+    if inputs.dtype.kind not in "fiub":
+        problems.add(
+            f"the inputs of {split} are {inputs.dtype}, not numbers; encode them as numbers, or "
+            "give a table (pandas, pyarrow, CSV), in which text columns are categories"
+        )
+    elif inputs.dtype.kind == "f" and np.isinf(inputs).any():
+        row = int(np.flatnonzero(np.isinf(inputs).reshape(len(inputs), -1).any(axis=1))[0])
+        problems.add(f"the inputs of {split} hold infinite values (first at index {row})")
+    if target is None:
+        problems.add(f"{split} has no target; give (inputs, target)")
+    elif target.ndim != 1 or len(target) != len(inputs):
+        problems.add(
+            f"{split} has inputs of shape {inputs.shape} and a target of shape {target.shape}; "
+            f"a target of shape ({len(inputs)},) was expected"
+        )
+    for name, values in part.beside.items():
+        if np.shape(values)[:1] != (len(inputs),) or np.ndim(values) != 1:
+            problems.add(
+                f'"{name}" of {split} has shape {np.shape(values)}; ({len(inputs)},) was expected'
+            )
+
+
+def _read(name: str, pieces: list[Any]) -> ReadColumn:  # Any: arrays of any type
+    import pyarrow as pa
+
+    joined = np.concatenate([np.asarray(piece) for piece in pieces])
+    if joined.dtype.kind in "US":
+        joined = joined.astype(np.str_).astype(object)
+    arrow = pa.table({name: pa.array(joined, from_pandas=True)})
+    return table_from_arrow(arrow, name).columns[name]
+
+
+def _target(
+    parts: Mapping[str, Part],
+    options: DataOptions,
+    class_names: tuple[str, ...] | None,
+    problems: Problems,
+) -> Target | None:
+    column = _read("target", [part.target for part in parts.values()])
+    if class_names is not None:
+        codes = np.concatenate([np.asarray(part.target) for part in parts.values()])
+        column = ReadColumn("target", "category", codes.astype(np.int64), "string", class_names)
+    return target_of(column, problems, positive=options.positive, kind=options.task)
+
+
+def _attributes(
+    parts: Mapping[str, Part], options: DataOptions, problems: Problems
+) -> dict[str, Attribute]:
+    roles = options.roles
+    beside = (roles.entity, roles.time, roles.source, roles.domain, roles.id, roles.weight)
+    found: dict[str, Attribute] = {}
+    for name in dict.fromkeys((*roles.sensitive, *(b for b in beside if b is not None))):
+        lacking = [split for split, part in parts.items() if name not in part.beside]
+        if lacking:
+            problems.add(f'"{name}" is missing for {", ".join(lacking)}')
+            continue
+        column = _read(name, [part.beside[name] for part in parts.values()])
+        if name not in (roles.time, roles.weight):
+            column = column.as_category() if column.distinct <= 10 else column
+        found[name] = Attribute(column.values, column.categories)
+    return found
+
+
+def _is_table(parts: Mapping[str, Part]) -> bool:
+    return all(
+        p.inputs.ndim == 2 and p.inputs.dtype.kind == "f" and p.inputs.shape[1] <= WIDEST_TABLE
+        for p in parts.values()
+    )
+
+
+def _columns(parts: Mapping[str, Part]) -> tuple[Column, ...]:
+    width = next(iter(parts.values())).inputs.shape[1]
+    return tuple(Column(f"x{j}", "numeric") for j in range(width))
+
+
+def _rows(
+    parts: Mapping[str, Part],
+    target: Target,
+    attributes: Mapping[str, Attribute],
+    options: DataOptions,
+) -> Rows:
+    keys = np.concatenate([hashes_of_arrays(part.inputs) for part in parts.values()])
+    roles = options.roles
+    if roles.entity is not None:
+        entity = attributes[roles.entity]
+        kind = "category" if entity.names else "numeric"
+        column = ReadColumn("entity", kind, entity.values, "other", entity.names)
+        keys = np.where(column.is_missing, keys, hashes_of_columns([column], len(keys)))
+    times = None if roles.time is None else attributes[roles.time].values
+    is_class = target.task.is_classification
+    return Rows(keys, target.values, is_class, times, by_entity=roles.entity is not None)
+
+
+def _division(parts: Mapping[str, Part], rows: Rows, options: DataOptions) -> Division:
+    trained = options.model_is_trained
+    if set(parts) == {UNDIVIDED}:
+        return sealed(drawn(rows, model_is_trained=trained), rows, options.proof)
+    names = np.concatenate([np.full(len(p.inputs), s, "<U10") for s, p in parts.items()])
+    return sealed(completed(names, rows, model_is_trained=trained), rows, options.proof)
+
+
+def _splits(
+    parts: Mapping[str, Part],
+    target: Target,
+    attributes: Mapping[str, Attribute],
+    division: Division,
+    *,
+    as_table: bool,
+) -> dict[str, Split]:
+    """Take each split from the part it lies in: arrays that stay whole are not copied."""
+    splits: dict[str, Split] = {}
+    for name in ("train", "validation", "test", "production", "proof"):
+        rows = division.rows(name)
+        if len(rows) == 0:
+            continue
+        inputs = _inputs_of(parts, rows)
+        taken = {n: a.take(rows) for n, a in attributes.items()}
+        splits[name] = Split(
+            inputs.astype(np.float64) if as_table else inputs,
+            target.values[rows],
+            taken,
+            _positions(parts, rows),
+        )
+    return splits
+
+
+def _inputs_of(parts: Mapping[str, Part], rows: np.ndarray) -> np.ndarray:
+    pieces: list[np.ndarray] = []
+    start = 0
+    for part in parts.values():
+        n = len(part.inputs)
+        here = rows[(rows >= start) & (rows < start + n)] - start
+        if len(here):
+            pieces.append(part.inputs if len(here) == n else part.inputs[here])
+        start += n
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _positions(parts: Mapping[str, Part], rows: np.ndarray) -> np.ndarray:
+    """Position of each row in the array that it came from."""
+    own = [np.arange(len(part.inputs), dtype=np.int64) for part in parts.values()]
+    return np.concatenate(own)[rows]

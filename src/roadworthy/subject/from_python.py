@@ -1,0 +1,165 @@
+"""From what lives in a Python session (models, arrays, loaders, tables) to a subject."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from roadworthy.errors import UserError
+from roadworthy.subject.arrays import UNDIVIDED, Part, subject_from_arrays
+from roadworthy.subject.assemble import subject_from_table
+from roadworthy.subject.columns import Roles
+from roadworthy.subject.intake import model_from_object, with_model
+from roadworthy.subject.live_tables import arrow_of, is_table_like, stacked
+from roadworthy.subject.loaders import as_array, is_loader, read_loader
+from roadworthy.subject.model import Recipe
+from roadworthy.subject.options import DataOptions
+from roadworthy.subject.subject import Subject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Data = Any
+"""A table (pandas, pyarrow, dict of columns), (inputs, target), a DataLoader, a Dataset or a file."""
+
+
+def subject_from(
+    model: Any = None,  # Any: a module, an estimator, a callable
+    *,
+    train: Data = None,
+    validation: Data = None,
+    test: Data = None,
+    data: Data = None,
+    target: str | None = None,
+    sensitive: str | Iterable[str] = (),
+    entity: str | None = None,
+    time: str | None = None,
+    source: str | None = None,
+    id: str | None = None,
+    weight: str | None = None,
+    drop: str | Iterable[str] = (),
+    split: str | None = None,
+    positive: str | int | bool | None = None,
+    task: Literal["classification", "binary", "multiclass", "regression"] | None = None,
+    classes: Iterable[str] | None = None,
+    recipe: Recipe | None = None,
+    proof: float | None = None,
+    people: bool | None = None,
+    name: str | None = None,
+) -> Subject:
+    """Return the subject of a live model and its data.
+
+    Parameters
+    ----------
+    model : nn.Module, estimator or callable, optional
+        None: a default model is trained.
+    train, validation, test : data, optional
+        Tables with a target column, (inputs, target) pairs, DataLoaders, Datasets, or files.
+    data : data, optional
+        Rows that are not yet divided, or a table with a split column.
+    target, entity, time, source, id, weight, split : str, optional
+        Names of columns.
+    sensitive, drop : str or names of columns
+    positive : str, int or bool, optional
+        The class whose detection matters.
+    task : str, optional
+        None: seen from the target.
+    classes : names, optional
+        Of the classes 0, 1, ... where the target of arrays holds codes.
+    recipe : Recipe, optional
+        How the model was trained; what must train again needs it.
+    proof : float, optional
+        Share of test rows to seal.
+    people : bool, optional
+        Whether rows are persons.
+    name : str, optional
+        For reports.
+    """
+    taken = model_from_object(model, recipe)
+    options = DataOptions(
+        roles=Roles(
+            target=target,
+            sensitive=_names(sensitive),
+            entity=entity,
+            time=time,
+            source=source,
+            id=id,
+            weight=weight,
+            dropped=_names(drop),
+        ),
+        split=split,
+        positive=None if positive is None else str(positive),
+        task=task,
+        proof=proof,
+        people=people,
+        model_is_trained=taken.is_trained,
+    )
+    given = {"train": train, "validation": validation, "test": test, UNDIVIDED: data}
+    given = {split_name: value for split_name, value in given.items() if value is not None}
+    _require_data(given)
+    subject = _subject(given, options, None if classes is None else tuple(classes))
+    if name is not None:
+        subject = replace(subject, name=name)
+    return with_model(subject, taken)
+
+
+def _names(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _require_data(given: Mapping[str, Data]) -> None:
+    if not given:
+        raise UserError(
+            "No data to audit. Give train=... and test=... (tables with target='column', "
+            "(inputs, target) pairs or DataLoaders), or data=... for rows that are not divided."
+        )
+    if UNDIVIDED in given and len(given) > 1:
+        raise UserError(
+            "data=... holds rows that are not divided; give it alone, or train, validation and test."
+        )
+
+
+def _subject(
+    given: Mapping[str, Data], options: DataOptions, classes: tuple[str, ...] | None
+) -> Subject:
+    if set(given) == {"train"} and not options.model_is_trained:
+        given = {UNDIVIDED: given["train"]}  # nobody has seen these rows: they can be divided
+    if set(given) == {UNDIVIDED} and isinstance(given[UNDIVIDED], str | Path):
+        from roadworthy.subject.readers import subject_from_file
+
+        return subject_from_file(given[UNDIVIDED], options)
+    tables: dict[str, pa.Table] = {}
+    parts: dict[str, Part] = {}
+    notes: list[str] = []
+    target = options.roles.target or "target"
+    for split, value in given.items():
+        if is_loader(value):
+            loaded = read_loader(value, split)
+            parts[split] = loaded.part
+            notes += loaded.notes
+        elif isinstance(value, tuple | list) and len(value) == 2 and not is_table_like(value[0]):
+            parts[split] = Part(as_array(value[0]), as_array(value[1]))
+        else:
+            tables[split] = arrow_of(value, split, target)
+    if tables and parts:
+        raise UserError(
+            f"Some splits are tables ({', '.join(tables)}) and others arrays ({', '.join(parts)}). "
+            "Give all of them in one form."
+        )
+    if parts:
+        return subject_from_arrays(
+            parts, options, name="arrays", class_names=classes, notes=tuple(notes)
+        )
+    return _from_tables(tables, options, target)
+
+
+def _from_tables(tables: "Mapping[str, pa.Table]", options: DataOptions, target: str) -> Subject:
+    table, names = stacked(tables)
+    roles = options.roles
+    if roles.target is None and target in table.columns:
+        options = replace(options, roles=replace(roles, target=target))
+    if set(tables) == {UNDIVIDED}:
+        return subject_from_table(table, options)
+    return subject_from_table(table, options, split_names=np.array(names))
