@@ -4,16 +4,16 @@ from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.columns import Attribute, Column, Roles
 from roadworthy.subject.fields import fields_of
-from roadworthy.subject.from_python import subject_from
 from roadworthy.subject.intake import Model, model_from_file, model_from_object, with_model
+from roadworthy.subject.live import subject_from
 from roadworthy.subject.model import Network, Recipe
 from roadworthy.subject.options import DataOptions
-from roadworthy.subject.predictions import Recorded, subject_from_predictions
+from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
 from roadworthy.subject.predictor import Predictor
 from roadworthy.subject.propose import Proposal, propose, roles_of
+from roadworthy.subject.python_file import load_subject
 from roadworthy.subject.readers import read_table, subject_from_file
 from roadworthy.subject.subject import Split, Subject
-from roadworthy.subject.subject_files import load_subject
 from roadworthy.subject.task import Task
 
 __all__ = [
@@ -23,10 +23,10 @@ __all__ = [
     "DataOptions",
     "Model",
     "Network",
+    "PredictionColumns",
     "Predictor",
     "Proposal",
     "Recipe",
-    "Recorded",
     "Roles",
     "Split",
     "Subject",

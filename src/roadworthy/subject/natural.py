@@ -1,9 +1,12 @@
 """Published data with a known defect: what a natural fault returns."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from roadworthy.results import Verdict
 from roadworthy.subject.subject import Subject
+
+Verdict = Literal["pass", "fail", "inconclusive", "not_run", "error", "note"]
+"""As in the results, which this room does not know."""
 
 
 @dataclass(frozen=True, eq=False)

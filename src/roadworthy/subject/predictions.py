@@ -7,6 +7,7 @@ import numpy as np
 from roadworthy.subject.divide import marked
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.problems import Problems, listed, nearest, rows_named
+from roadworthy.subject.readers import read_table
 from roadworthy.subject.role_columns import (
     are_people,
     attributes_of,
@@ -25,7 +26,7 @@ MARKS = ("_", "-", ".", " ", ":")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class PredictionColumns:
     """Names of the columns that hold predictions.
 
     Parameters
@@ -44,7 +45,9 @@ class Recorded:
     predicted: str | None = None
 
 
-def subject_from_predictions(table: Table, recorded: Recorded, options: DataOptions) -> Subject:
+def subject_from_predictions(
+    table: Table, recorded: PredictionColumns, options: DataOptions
+) -> Subject:
     """Return the subject of recorded predictions: whatever needs no model can be audited.
 
     Raises
@@ -53,6 +56,7 @@ def subject_from_predictions(table: Table, recorded: Recorded, options: DataOpti
         With everything that is wrong: unknown columns, probabilities that are none, decisions
         that are no classes of the target.
     """
+    table = source if isinstance(source, Table) else read_table(source)
     problems = Problems(table.name)
     roles = checked_roles(table, options, problems)
     _check_names(table, recorded, problems)
@@ -90,7 +94,7 @@ def subject_from_predictions(table: Table, recorded: Recorded, options: DataOpti
     )
 
 
-def _check_names(table: Table, recorded: Recorded, problems: Problems) -> None:
+def _check_names(table: Table, recorded: PredictionColumns, problems: Problems) -> None:
     asked = [("--proba", name) for name in recorded.probabilities]
     asked += [("--score", recorded.score), ("--predicted", recorded.predicted)]
     if all(name is None for _, name in asked):
@@ -120,7 +124,7 @@ def _numbers(column: ReadColumn, option: str, problems: Problems) -> np.ndarray 
 
 def _decisions(
     table: Table,
-    recorded: Recorded,
+    recorded: PredictionColumns,
     target: Target,
     found: dict[str, np.ndarray],
     problems: Problems,
@@ -167,7 +171,7 @@ def _widened(target: Target, names: tuple[str, ...]) -> Target:
 
 def _probabilities(
     table: Table,
-    recorded: Recorded,
+    recorded: PredictionColumns,
     target: Target,
     found: dict[str, np.ndarray],
     problems: Problems,
@@ -256,7 +260,7 @@ def _require_sum(values: np.ndarray, problems: Problems) -> None:
 
 def _scores(
     table: Table,
-    recorded: Recorded,
+    recorded: PredictionColumns,
     target: Target,
     found: dict[str, np.ndarray],
     problems: Problems,

@@ -28,9 +28,18 @@ INPUT_NAMES = ("x", "inputs", "images", "features", "data")
 TARGET_NAMES = ("y", "target", "targets", "labels", "label")
 
 
-def subject_from_file(path: str | Path, options: DataOptions | None = None) -> Subject:
-    """Return the subject of a CSV, Parquet or npz file or a folder of images, without a model."""
-    path = Path(path)
+def subject_from_file(
+    source: str | Path | Mapping[str, str | Path], options: DataOptions | None = None
+) -> Subject:
+    """Return the subject of a CSV, Parquet or npz file or a folder of images, without a model.
+
+    A mapping of split names to tables (CSV, Parquet) is one subject.
+    """
+    if isinstance(source, Mapping):
+        from roadworthy.subject.live import subject_of_data
+
+        return subject_of_data(source, options or DataOptions())
+    path = Path(source)
     options = options or DataOptions()
     require_file(path)
     if path.is_dir():

@@ -99,7 +99,7 @@ def subject_from(
     given = {"train": train, "validation": validation, "test": test, UNDIVIDED: data}
     given = {split_name: value for split_name, value in given.items() if value is not None}
     _require_data(given)
-    subject = _subject(given, options, None if classes is None else tuple(classes))
+    subject = subject_of_data(given, options, None if classes is None else tuple(classes))
     if name is not None:
         subject = replace(subject, name=name)
     return with_model(subject, taken)
@@ -121,9 +121,10 @@ def _require_data(given: Mapping[str, Data]) -> None:
         )
 
 
-def _subject(
-    given: Mapping[str, Data], options: DataOptions, classes: tuple[str, ...] | None
+def subject_of_data(
+    given: Mapping[str, Data], options: DataOptions, classes: tuple[str, ...] | None = None
 ) -> Subject:
+    """Return the subject of the data of each split (or of "all" rows), without a model."""
     if set(given) == {"train"} and not options.model_is_trained:
         given = {UNDIVIDED: given["train"]}  # nobody has seen these rows: they can be divided
     if set(given) == {UNDIVIDED} and isinstance(given[UNDIVIDED], str | Path):
