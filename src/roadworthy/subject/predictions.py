@@ -46,9 +46,16 @@ class PredictionColumns:
 
 
 def subject_from_predictions(
-    table: Table, recorded: PredictionColumns, options: DataOptions
+    source: Path | str | Table, recorded: PredictionColumns, options: DataOptions
 ) -> Subject:
     """Return the subject of recorded predictions: whatever needs no model can be audited.
+
+    Parameters
+    ----------
+    source : path or Table
+        CSV or Parquet with a target, predictions and groups.
+    recorded : PredictionColumns
+    options : DataOptions
 
     Raises
     ------
