@@ -24,7 +24,8 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "checks.md": checks_page(Registry.discover()),
         ROOT / "docs" / "cli.md": cli_page(),
         ROOT / "docs" / "selftest.md": markdown_record(published_records()),
-        ROOT / "src/roadworthy/results/audit.schema.json": json.dumps(json_schema(), indent=1) + "\n",
+        ROOT / "src/roadworthy/results/audit.schema.json": json.dumps(json_schema(), indent=1)
+        + "\n",
     }
 
 
@@ -81,7 +82,14 @@ def cli_page() -> str:
         arguments = [name, "--help"] if name else ["--help"]
         shown = runner.invoke(app, arguments, env=environment, prog_name="roadworthy").output
         text = "\n".join(line.rstrip() for line in shown.strip().splitlines())
-        parts += [f"## roadworthy {name}".rstrip(), "", "```text", re.sub(r"\n{3,}", "\n\n", text), "```", ""]
+        parts += [
+            f"## roadworthy {name}".rstrip(),
+            "",
+            "```text",
+            re.sub(r"\n{3,}", "\n\n", text),
+            "```",
+            "",
+        ]
     return "\n".join(parts)
 
 

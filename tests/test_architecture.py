@@ -25,7 +25,17 @@ MAY_IMPORT = {
     "reports": {"results"},
     "challenges": {"results", "engine", "statistics", "subject", "config"},
 }
-TOP = {"api", "catalogue", "cli", "initialise", "progress", "report", "subject_choice", "__init__", "__main__"}
+TOP = {
+    "api",
+    "catalogue",
+    "cli",
+    "initialise",
+    "progress",
+    "report",
+    "subject_choice",
+    "__init__",
+    "__main__",
+}
 HEAVY = {"torch", "sklearn", "scipy", "pandas", "altair", "vl_convert", "onnxruntime", "pyarrow"}
 
 
@@ -33,7 +43,11 @@ def imports_of(path: Path) -> set[tuple[str, ...]]:
     """Dotted names below roadworthy that a file imports, at any depth of its code."""
     found: set[tuple[str, ...]] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("roadworthy"):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("roadworthy")
+        ):
             assert node.level == 0, f"{path}: relative import"
             parts = tuple(node.module.split(".")[1:])
             found |= {parts} if parts else {(alias.name,) for alias in node.names}

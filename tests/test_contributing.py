@@ -61,7 +61,14 @@ def test_the_new_check_is_listed_audited_and_described(installed: Path, tmp_path
 @pytest.mark.slow
 def test_the_new_fault_qualifies_the_new_check(installed: Path, tmp_path: Path) -> None:
     tested = roadworthy(
-        installed, "selftest", "digits", "--only", "overconfidence", "--budget", "40s", folder=tmp_path
+        installed,
+        "selftest",
+        "digits",
+        "--only",
+        "overconfidence",
+        "--budget",
+        "40s",
+        folder=tmp_path,
     )
     assert tested.returncode == 0, tested.stderr
     assert "confident_mistakes" in tested.stdout

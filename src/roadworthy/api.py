@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from roadworthy import config, engine
 from roadworthy.errors import UserError
-from roadworthy.procedures.audit import AuditRun, Request, audit as run_audit
+from roadworthy.procedures.audit import AuditRun, Request
+from roadworthy.procedures.audit import audit as run_audit
 from roadworthy.procedures.stored import STORED
 from roadworthy.report import Report
 from roadworthy.results import Record, Requirement
@@ -176,8 +177,8 @@ def selftest(
 
     What was learned accumulates in the file `record` and stands beside each verdict of later audits.
     """
-    from roadworthy.progress import Progress
     from roadworthy.procedures.selftest import selftest as run_selftest
+    from roadworthy.progress import Progress
 
     registry = engine.Registry.discover()
     with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:

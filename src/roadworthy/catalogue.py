@@ -85,7 +85,9 @@ def _faults(registry: Registry) -> Table:
     table = Table(title="Faults", title_justify="left", box=None, pad_edge=False)
     for header in ("breaks", "fault", "what it does"):
         table.add_column(header, overflow="fold")
-    planted = [(m.mark.breaks, m) for m in registry.faults.values() if isinstance(m.mark, FaultMark)]
+    planted = [
+        (m.mark.breaks, m) for m in registry.faults.values() if isinstance(m.mark, FaultMark)
+    ]
     natural = [(m.mark.breaks, m) for m in registry.natural_faults.values()]  # pyright: ignore[reportAttributeAccessIssue] - NaturalMark
     for breaks, marked in sorted([*planted, *natural], key=lambda pair: (pair[0], pair[1].name)):
         table.add_row(breaks, marked.name, Text(describe(marked.function).title, style="dim"))

@@ -37,12 +37,16 @@ def audit(
             "--predictions, or the roadworthy.toml of this folder."
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Table (CSV, Parquet), npz or folder of images")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table (CSV, Parquet), npz or folder of images")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Column to be predicted")] = None,
     sensitive: Annotated[list[str] | None, _many("Columns such as sex or race")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train or test")] = None,
     drop: Annotated[list[str] | None, _many("Columns to leave out")] = None,
-    entity: Annotated[str | None, typer.Option(help="Column of the person, patient or device")] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Column of the person, patient or device")
+    ] = None,
     time: Annotated[str | None, typer.Option(help="Column of the time of a row")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column that numbers the rows")] = None,
     source: Annotated[str | None, typer.Option(help="Column of the site or file of a row")] = None,
@@ -51,11 +55,17 @@ def audit(
     model: Annotated[
         str | None, typer.Option(help="module:function, or a .pt, .ckpt, .pt2 or .onnx file")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights for the factory: .safetensors or .pt")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Allow a .pt2 file, which can run code")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights for the factory: .safetensors or .pt")
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Allow a .pt2 file, which can run code")
+    ] = False,
     predictions: Annotated[Path | None, typer.Option(help="Table of recorded predictions")] = None,
     proba: Annotated[list[str] | None, _many("Columns of class probabilities")] = None,
-    score: Annotated[str | None, typer.Option(help="Column of a score, larger: more likely")] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Column of a score, larger: more likely")
+    ] = None,
     predicted: Annotated[str | None, typer.Option(help="Column of the predicted value")] = None,
     only: Annotated[list[str] | None, _many("Challenges or checks to run")] = None,
     skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
@@ -166,7 +176,9 @@ def init(
 
 @app.command("list")
 def list_(
-    artifacts: Annotated[bool, typer.Option("--artifacts", help="Names a check may ask for")] = False,
+    artifacts: Annotated[
+        bool, typer.Option("--artifacts", help="Names a check may ask for")
+    ] = False,
     faults: Annotated[bool, typer.Option("--faults", help="Faults and what they break")] = False,
 ) -> None:
     """Show the checks by challenge, with what they need and what they cost.
@@ -220,7 +232,9 @@ def report(
 
 @app.command()
 def selftest(
-    subject: Annotated[str, typer.Argument(help="digits, diabetes, a subject.py or module:function")] = "digits",
+    subject: Annotated[
+        str, typer.Argument(help="digits, diabetes, a subject.py or module:function")
+    ] = "digits",
     only: Annotated[list[str] | None, _many("Challenges or checks to test")] = None,
     skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
     profile: Annotated[str, typer.Option(help="quick (two minutes), standard or full")] = "quick",
@@ -229,9 +243,9 @@ def selftest(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of published data sets, for natural faults")
     ] = None,
-    record: Annotated[
-        Path, typer.Option(help="File in which what was learned accumulates")
-    ] = Path(".roadworthy/selftest.json"),
+    record: Annotated[Path, typer.Option(help="File in which what was learned accumulates")] = Path(
+        ".roadworthy/selftest.json"
+    ),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone")] = False,
 ) -> None:
     """Plant known faults and count how often each check finds them, and how often it cries wolf.

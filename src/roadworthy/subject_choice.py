@@ -52,7 +52,11 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
         raise UserError(NOTHING)
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
     options = replace(_options(settings), model_is_trained=model.is_trained)
-    source = asked.split.model_dump(exclude_none=True) if isinstance(asked.split, SplitFiles) else asked.data
+    source = (
+        asked.split.model_dump(exclude_none=True)
+        if isinstance(asked.split, SplitFiles)
+        else asked.data
+    )
     return with_model(subject_from_file(source, options), model)
 
 

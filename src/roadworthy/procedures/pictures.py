@@ -10,7 +10,9 @@ from roadworthy.results import Evidence, Example, Examples, Finding
 from roadworthy.subject import Subject
 
 MOST = 12  # pictures per list: about 1 kB each, so that a report stays small
-SIDE = 96  # pixels of the longer side, enlarged without smoothing so that single pixels stay visible
+SIDE = (
+    96  # pixels of the longer side, enlarged without smoothing so that single pixels stay visible
+)
 
 
 def with_pictures(finding: Finding, subject: Subject) -> Finding:
