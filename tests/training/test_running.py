@@ -53,9 +53,11 @@ def test_random_state_comes_back_even_after_an_error() -> None:
 def test_a_small_module_runs_on_one_thread_and_gives_the_others_back() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    with threads(nn.Linear(2, 2)):
+    rows, images = np.zeros((5, 12)), np.zeros((5, 3, 32, 32))
+    with threads(nn.Linear(2, 2), rows):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
-    with threads(nn.Linear(1000, 1001)):
-        assert torch.get_num_threads() == 2
+    for module, inputs in ((nn.Linear(1000, 1001), rows), (nn.Linear(2, 2), images)):
+        with threads(module, inputs):
+            assert torch.get_num_threads() == 2
     torch.set_num_threads(before)

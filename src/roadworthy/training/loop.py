@@ -75,7 +75,7 @@ def train(
     _refuse_untrainable(training)
     with reproducible(recipe.seed, device):
         module = network.build().to(device, torch.float32)
-        with threads(module):
+        with threads(module, training.inputs):
             rows = _on_device(training, module, device)
             held_out = validation and _on_device(validation, module, device)
             objective = _prepared(module, rows)

@@ -11,9 +11,10 @@ from roadworthy.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# On two cores a second thread made training of the default networks no faster (25,000 to 500,000
-# parameters), and cost twice the CPU time.
-ONE_THREAD_BELOW = 1_000_000
+# On two cores a second thread made the default network for tables 2.2 times slower (3.7 s to 1.6 s,
+# 12 columns); images of 32 x 32 gained 1.8 times.
+FEW_VALUES = 512  # of a row of inputs
+FEW_PARAMETERS = 1_000_000
 ROWS_AT_A_TIME = 1024
 VALUES_AT_A_TIME = 1 << 22
 
@@ -60,7 +61,7 @@ def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np
     module.eval()
     # An empty split still needs one call, which tells the number of outputs.
     starts = range(0, max(len(inputs), 1), size)
-    with torch.inference_mode(), threads(module):
+    with torch.inference_mode(), threads(module, inputs):
         batches = [
             forward(module, tensor_of(inputs[start : start + size], module, device))
             for start in starts
@@ -86,13 +87,14 @@ def reproducible(seed: int, device: str = "cpu") -> Generator[None]:
 
 
 @contextmanager
-def threads(module: "nn.Module") -> Generator[None]:
-    """Let a small module run on one thread, and give the others back."""
+def threads(module: "nn.Module", inputs: np.ndarray) -> Generator[None]:
+    """Let a small module on small rows run on one thread, and give the others back."""
     import torch
 
     before = torch.get_num_threads()
-    size = sum(parameter.numel() for parameter in module.parameters())
-    if size < ONE_THREAD_BELOW and before > 1:
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    values = inputs[:1].size
+    if parameters < FEW_PARAMETERS and values < FEW_VALUES and before > 1:
         torch.set_num_threads(1)
     try:
         yield
