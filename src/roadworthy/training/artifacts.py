@@ -76,7 +76,7 @@ def weights(
     validation_inputs: np.ndarray | None = None,
     validation_labels: np.ndarray | None = None,
     validation_targets: np.ndarray | None = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Weights:
     """Trained weights and buffers by name, from the training rows alone.
 
@@ -91,17 +91,18 @@ def weights(
     validation = None
     if validation_inputs is not None and held_out is not None:
         validation = Examples(validation_inputs, held_out)
-    return train(network, recipe, Examples(train_inputs, target), validation, device=device)
+    return train(network, recipe, Examples(train_inputs, target), validation, device=device or "cpu")
 
 
 @artifact(stored=False)
-def predictor(network: Network, weights: Weights, device: str = "cpu") -> Predictor:
+def predictor(network: Network, weights: Weights, device: str | None = None) -> Predictor:
     """Return the model as a function of inputs: network and weights put together."""
     from roadworthy.training.running import evaluate
 
-    module = load(network, weights, device)
+    where = device or "cpu"
+    module = load(network, weights, where)
     return Predictor(
-        call=lambda inputs: evaluate(module, inputs, device),
+        call=lambda inputs: evaluate(module, inputs, where),
         gives="unknown",
         identity=(network, dict(weights)),
         module=module,
