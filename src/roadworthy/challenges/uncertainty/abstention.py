@@ -121,7 +121,7 @@ def area_under_risk(confidence: FloatArray, wrong: np.ndarray) -> tuple[float, I
     total = np.concatenate([[0.0], np.cumsum(error)])
     start = np.maximum(np.arange(n) - width, 0)
     stop = np.minimum(np.arange(n) + width + 1, n)
-    local = (total[stop] - total[start] + 0.5) / (stop - start + 1.0)
+    local = (total[stop] - total[start] + error.mean()) / (stop - start + 1.0)
     area = float(weight @ error)
     half = 1.96 * float(np.sqrt(np.sum(weight**2 * local * (1.0 - local))))
     return area, Interval(max(area - half, 0.0), min(area + half, 1.0))

@@ -105,33 +105,38 @@ def certain_and_right(subject: "Subject", rng: Generator, test_labels: np.ndarra
     severities=(0.3, 0.6, 0.8, 0.85, 0.9, 0.95, 1.0),
     starts_from="certain_and_right",
 )
-def forecasts_of_the_wrong_class(
+def belief_in_a_wrong_class(
     subject: "Subject",
     severity: float,
     rng: Generator,
     test_labels: np.ndarray,
     train_labels: np.ndarray | None = None,
 ) -> "Subject":
-    """Be certain of a wrong class in as many rows as give the wanted share of the class shares' error.
+    """Move belief from the label to a wrong class, by an amount that differs from row to row.
 
-    A certain mistake costs 2, certainty of the label 0: with a chance t of mistakes the mean is 2 t, and
-    t = s x (score of the class shares on these rows) / 2. Labels stay as they are, so that score is fixed.
+    With belief m in the wrong class and 1 - m in the label the score of a row is 2 m^2. m^2 is drawn from a
+    Beta distribution (U-shaped: mostly sure, mostly of one class) with the mean s x (score of the class
+    shares on these rows) / 2, so the ratio is s exactly. Labels stay, so the class shares' score is fixed.
 
-    Also alarms: calibration_error (certain mistakes), selective_risk (certain mistakes), relative_log_loss (certain mistakes), conformal_shortfall (mistakes on test rows only).
+    Also alarms: calibration_error (sure mistakes), classwise_calibration_error (the same), selective_risk (sure mistakes), relative_log_loss (sure mistakes), conformal_shortfall (mistakes on test rows only).
     """
+    if severity == 0.0:
+        return subject
     c = _classes(subject)
     basis = test_labels if train_labels is None else train_labels
     counts = np.bincount(basis, minlength=c) + 0.5
     shares = counts / counts.sum()
     of_shares = float(np.mean(np.sum((shares - one_hot(test_labels, c)) ** 2, axis=1)))
-    chance = severity * of_shares / 2.0
-    if chance > 1.0:
+    mean = severity * of_shares / 2.0
+    if mean >= 1.0:
         raise NotApplicable(
             f"even mistakes in all rows give less than {severity:g} times the error"
         )
-    mistaken = rng.random(len(test_labels)) < chance
-    forecast = np.where(mistaken, other_classes(test_labels, c, rng), test_labels)
-    return subject.with_given(test_probabilities=one_hot(forecast, c))
+    moved = np.sqrt(rng.beta(mean, 1.0 - mean, len(test_labels)))[:, None]
+    wrong = other_classes(test_labels, c, rng)
+    return subject.with_given(
+        test_probabilities=one_hot(test_labels, c) * (1.0 - moved) + one_hot(wrong, c) * moved
+    )
 
 
 @control(clears="relative_log_loss")

@@ -38,7 +38,7 @@ def relative_brier_score(
     where they are known, else those of the test rows.
 
     Unit: share of the error of the class shares.
-    Qualified at: severity 1 of `forecasts_of_the_wrong_class`, n = 1,000.
+    Qualified at: severity 1 of `belief_in_a_wrong_class`, n = 1,000.
     Next: look at `calibration_error`; if that passes, the inputs say too little: more rows or columns.
     """
     prior = _class_shares(test_labels, task, train_labels)
