@@ -1,0 +1,182 @@
+"""What a code object does and which names it reaches, read from its bytecode.
+
+Bytecode rather than source: it is there in a notebook too, and comments, line numbers and docstrings
+are not in it. A code object never changes, so each is read once in a process.
+"""
+
+import dis
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
+from types import CodeType
+from typing import NamedTuple
+
+GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
+ATTRIBUTE_LOADS = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+STORES = frozenset(("STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"))
+WALKS = frozenset(("IMPORT_FROM", "SWAP", "POP_TOP"))  # from a to b and c in `import a.b.c as d`
+HAS_CONSTANT = frozenset(dis.hasconst)
+
+NOT_CODE = frozenset(("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
+"""Names that the body of a class stores and that say where or how it is written, not what it does."""
+
+FLAGS = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+
+
+class Import(NamedTuple):
+    """A module, or a name of one, that a function imports in its body."""
+
+    level: int
+    module: str
+    name: str | None
+
+
+class Reference(NamedTuple):
+    """A global name or a local import, and the attributes that are read from it: `module.helper`."""
+
+    source: str | Import
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read from a code object and those nested in it."""
+
+    digest: bytes
+    references: tuple[Reference, ...]
+
+
+_READINGS: dict[int, tuple[CodeType, Reading]] = {}  # holds the code, so that its id stays taken
+
+
+def reading_of(code: CodeType) -> Reading:
+    """Return what a code object does (a digest) and the names that it reaches."""
+    known = _READINGS.get(id(code))
+    if known is None:
+        references = dict.fromkeys(_references(code, {}))
+        known = (code, Reading(_digest(code), tuple(references)))
+        _READINGS[id(code)] = known
+    return known[1]
+
+
+def _digest(code: CodeType) -> bytes:
+    """Hash operations and arguments; a constant counts where it is used, so a docstring never does."""
+    content = sha256()
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
+    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    content.update(_text((*counts, code.co_flags & FLAGS)))
+    content.update(_text(names) + code.co_exceptiontable)
+    instructions = _instructions(code)
+    following = [*instructions[1:], None]
+    for step, after in zip(instructions, following, strict=True):
+        content.update(step.opcode.to_bytes(2, "little"))
+        if after is not None and after.opname == "STORE_NAME" and after.argval in NOT_CODE:
+            continue
+        if step.opcode in HAS_CONSTANT:
+            content.update(constant_digest(step.argval))
+        else:
+            content.update(_text(step.arg))
+    return content.digest()
+
+
+def constant_digest(value: object) -> bytes:
+    """Hash a constant of a code object: a scalar, nested code, or tuples and frozensets of them."""
+    if isinstance(value, CodeType):
+        return reading_of(value).digest
+    if isinstance(value, tuple):
+        parts = [constant_digest(v) for v in value]
+    elif isinstance(value, frozenset):
+        parts = sorted(constant_digest(v) for v in value)
+    else:
+        # The text of a literal is the literal: it tells 1 from True, 1.0 and "1", and 0.0 from -0.0.
+        return sha256(_text(value)).digest()
+    return sha256(type(value).__name__.encode() + b"".join(parts)).digest()
+
+
+def _text(value: object) -> bytes:
+    return f"{value!r};".encode("utf-8", "surrogatepass")
+
+
+def _instructions(code: CodeType) -> list[dis.Instruction]:
+    return [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+
+
+def _references(code: CodeType, inherited: Mapping[str, Import]) -> Iterator[Reference]:
+    """Yield what a code object reaches, nested code included.
+
+    `inherited` maps variables of the enclosing functions to what they import.
+    """
+    instructions = _instructions(code)
+    imports = list(_imports(instructions))
+    known = {**inherited, **{i.variable: i.source for i in imports if i.variable}}
+    seen: set[str | Import] = set()
+    for position, step in enumerate(instructions):
+        if isinstance(step.argval, CodeType):
+            found = list(_references(step.argval, known))
+        else:
+            found = list(_loads(step, known, _path(instructions, position + 1)))
+        seen |= {reference.source for reference in found}
+        yield from found
+    yield from (Reference(i.source, ()) for i in imports if i.source not in seen)
+
+
+def _loads(
+    step: dis.Instruction, known: Mapping[str, Import], path: tuple[str, ...]
+) -> Iterator[Reference]:
+    if "LOAD_" not in step.opname or step.opname in ATTRIBUTE_LOADS or step.opcode in HAS_CONSTANT:
+        return
+    if step.opname in GLOBAL_LOADS:
+        yield Reference(step.argval, path)
+    # One operation may load two variables (3.13); only the last can be what is read from.
+    names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+    for name in names:
+        if name in known:
+            yield Reference(known[name], path if name == names[-1] else ())
+
+
+def _path(instructions: list[dis.Instruction], start: int) -> tuple[str, ...]:
+    path: list[str] = []
+    for step in instructions[start:]:
+        if step.opname not in ATTRIBUTE_LOADS:
+            break
+        path.append(step.argval)
+    return tuple(path)
+
+
+class _Bound(NamedTuple):
+    """An import, and the variable that it is bound to where that is plain to see."""
+
+    source: Import
+    variable: str | None
+
+
+def _imports(instructions: list[dis.Instruction]) -> Iterator[_Bound]:
+    level, module, names = 0, "", ()
+    for position, step in enumerate(instructions):
+        if step.opname == "IMPORT_NAME":
+            level, names = (s.argval for s in instructions[position - 2 : position])
+            module = step.argval
+            if not names:
+                yield _plain_import(instructions, position, level)
+        elif step.opname == "IMPORT_FROM" and names:
+            source = Import(level, module, step.argval)
+            yield _Bound(source, _stored(instructions, position + 1))
+
+
+def _plain_import(instructions: list[dis.Instruction], position: int, level: int) -> _Bound:
+    """Read `import a.b`, which binds a, or `import a.b as c`, which walks to b and binds that."""
+    module: str = instructions[position].argval
+    variable = _stored(instructions, position + 1)
+    if variable is not None and variable == module.partition(".")[0]:
+        return _Bound(Import(level, variable, None), variable)
+    after = position + 1
+    while after < len(instructions) and instructions[after].opname in WALKS:
+        after += 1
+    return _Bound(Import(level, module, None), _stored(instructions, after))
+
+
+def _stored(instructions: list[dis.Instruction], position: int) -> str | None:
+    if position < len(instructions) and instructions[position].opname in STORES:
+        return instructions[position].argval
+    return None

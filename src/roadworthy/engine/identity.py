@@ -1,0 +1,137 @@
+"""Identity: what tells a value, or the code of a function, from any other. See `Identifier`."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from roadworthy.engine.definitions import parts_of_definition
+from roadworthy.engine.libraries import PYTHON
+from roadworthy.engine.missing import Missing
+from roadworthy.engine.parts import Parts, Unknown, text
+from roadworthy.engine.values import PLAIN, parts_of_value
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Identity of an object, as 64 hexadecimal digits.
+
+    `unknown` names what could not be told from another of its kind: such a fingerprint is new each
+    time, so that nothing which depends on it is ever taken from the store. None where all was read.
+    """
+
+    digest: str
+    unknown: str | None = None
+
+
+class Identifier:
+    """Takes fingerprints.
+
+    Of a function: its bytecode without docstring, its defaults, and the functions, classes and
+    constants that it reaches through global names, attributes of modules, closures and imports in
+    its body, and so on from there. Code of libraries counts by name and version. Not seen:
+    what is reached by `getattr` with a computed name on a module other than a bare name.
+    Of an object: its class, and what it holds, or what its `__roadworthy_identity__()` returns.
+
+    Parameters
+    ----------
+    own : frozenset of str
+        Top-level packages whose code is read though they are installed.
+    """
+
+    def __init__(self, own: frozenset[str] = frozenset()) -> None:
+        self._own = own
+
+    def of(self, value: Any) -> Fingerprint:  # Any: whatever a field may hold, or a function
+        """Return the fingerprint of a value or a function."""
+        walk = _Walk(self._own)
+        content = walk.content(value)
+        return Fingerprint(sha256(content).hexdigest(), walk.unknown)
+
+
+def key_of(fields: Mapping[str, Any]) -> str:  # Any: values of fields
+    """Return one key for all fields of a subject, as 64 hexadecimal digits; order does not count."""
+    present = {n: v for n, v in sorted(fields.items()) if not isinstance(v, Missing)}
+    return Identifier().of(present).digest
+
+
+def base_versions() -> str:
+    """Return what every computation rests on: versions of Python and numpy."""
+    return f"{PYTHON}, numpy {np.__version__}"
+
+
+class _Leave(NamedTuple):
+    """Marks on the stack the end of an object, for telling a circle from a second occurrence."""
+
+    value: Any  # Any: the object; held, so that its id is not taken by another
+
+
+class _Walk:
+    """One walk over an object, depth first, without recursion: chains of calls can be long."""
+
+    def __init__(self, own: frozenset[str]) -> None:
+        self.unknown: str | None = None
+        self._own = own
+        self._open: dict[int, int] = {}
+        self._definitions: dict[int, tuple[object, int]] = {}
+
+    def content(self, root: Any) -> bytes:  # Any: any object
+        found: list[bytes] = []
+        stack: list[Any] = [root]
+        while stack:
+            value = stack.pop()
+            if type(value) is _Leave:
+                del self._open[id(value.value)]
+                continue
+            tag, data, children = self._parts(value, stack)
+            found.append(text(f"{tag}:{len(data)}:{len(children)}:"))
+            found.append(data)
+            if tag == "set":
+                found.extend(sorted(self._apart(child) for child in children))
+            else:
+                stack.extend(reversed(children))
+        return b"".join(found)
+
+    def _parts(self, value: Any, stack: list[Any]) -> Parts:  # Any: any object
+        kind = type(value)
+        if kind is Parts:
+            return value
+        if kind is Unknown:
+            return self._strange(value)
+        if kind in LEAVES:
+            found = PLAIN[kind](value)
+            assert isinstance(found, Parts)
+            return found
+        if isinstance(value, FunctionType | type | ModuleType):
+            # The second time a definition is met it counts as the one met before: circles end.
+            if id(value) in self._definitions:
+                return Parts("met", text(str(self._definitions[id(value)][1])))
+            self._definitions[id(value)] = (value, len(self._definitions))
+        elif id(value) in self._open:
+            return Parts("circle", text(str(len(self._open) - self._open[id(value)])))
+        else:
+            self._open[id(value)] = len(self._open)
+            stack.append(_Leave(value))
+        read = PLAIN.get(kind)
+        found = read(value) if read else self._taken_apart(value)
+        return self._strange(found) if isinstance(found, Unknown) else found
+
+    def _taken_apart(self, value: Any) -> Parts | Unknown:  # Any: any object
+        return parts_of_definition(value, self._own) or parts_of_value(value)
+
+    def _strange(self, found: Unknown) -> Parts:
+        self.unknown = self.unknown or found.what
+        return Parts("unknown", secrets.token_bytes(16))
+
+    def _apart(self, value: Any) -> bytes:  # Any: an element of a set
+        walk = _Walk(self._own)
+        content = walk.content(value)
+        self.unknown = self.unknown or walk.unknown
+        return sha256(content).digest()
+
+
+LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes))

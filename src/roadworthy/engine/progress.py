@@ -1,0 +1,26 @@
+"""How a long computation says how far it is, without knowing who listens."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Listener = Callable[[int, int], None]
+
+_LISTENER: ContextVar[Listener | None] = ContextVar("roadworthy progress", default=None)
+
+
+def advance(done: int, total: int) -> None:
+    """Say that `done` of `total` steps are done; nothing happens outside of a run."""
+    listener = _LISTENER.get()
+    if listener is not None:
+        listener(done, total)
+
+
+@contextmanager
+def listening(listener: Listener) -> Generator[None]:
+    """Let `listener` hear what is said by `advance` within the block."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
