@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadworthy.engine import artifact
+from roadworthy.engine import advance, artifact
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.subject import Network, Predictor, Recipe
 
@@ -91,7 +91,14 @@ def weights(
     validation = None
     if validation_inputs is not None and held_out is not None:
         validation = Examples(validation_inputs, held_out)
-    return train(network, recipe, Examples(train_inputs, target), validation, device=device or "cpu")
+    return train(
+        network,
+        recipe,
+        Examples(train_inputs, target),
+        validation,
+        device=device or "cpu",
+        progress=lambda epoch, epochs, _: advance(epoch, epochs),
+    )
 
 
 @artifact(stored=False)
