@@ -8,7 +8,7 @@ import numpy as np
 from roadworthy.subject.columns import Column, Roles
 from roadworthy.subject.divide import Division, Rows, completed, drawn, marked, sealed
 from roadworthy.subject.options import DataOptions
-from roadworthy.subject.problems import Problems, listed
+from roadworthy.subject.problems import Problems, listed, rows_named
 from roadworthy.subject.role_columns import (
     BESIDE,
     are_people,
@@ -92,6 +92,12 @@ def _inputs(
             )
         elif column.kind == "unreadable":
             problems.add(f"{column.notes[0]}; leave it out with --drop {column.name}")
+        elif column.kind == "numeric" and np.isinf(column.values).any():
+            rows = np.flatnonzero(np.isinf(column.values))
+            problems.add(
+                f'column "{column.name}" holds infinite values in {len(rows)} rows '
+                f"({rows_named(rows)}); write numbers, or nothing where there is no value"
+            )
     if not options.model_is_trained:
         left_out = {c.name: why for c in columns if (why := _why_useless(c)) is not None}
         notes += [f'column "{name}" was left out: {why}' for name, why in left_out.items()]

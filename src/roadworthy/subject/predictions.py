@@ -1,6 +1,7 @@
 """Subjects without a model: targets, recorded predictions, and the groups that rows belong to."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
