@@ -85,8 +85,9 @@ def excess_over_null(
 
         if probability < 0.5:
             return max(shifted(probability), 0.0)
-        plain = estimate + error * float(ndtri(probability))
-        return plain if ascending is None else min(plain, ascending(1.0 - probability))
+        sharp = None if ascending is None else ascending(1.0 - probability)
+        # Not the smaller of the two: each may err with the whole of its side's probability.
+        return estimate + error * float(ndtri(probability)) if sharp is None else sharp
 
     value = max(estimate - floor, 0.0)
     distribution = quantiles_on(GRID, ends)
@@ -167,10 +168,10 @@ def _low_ends(
 
 def _inverted(
     estimate: float, at: Callable[[float], npt.ArrayLike], reach: float
-) -> Callable[[float], float]:
+) -> Callable[[float], float | None]:
     """Return the upper end: the c where T <= estimate has the probability asked for, by a normal law.
 
-    Mean and spread of T are interpolated over a dozen values of c.
+    Mean and spread of T are interpolated over a dozen values of c; None beyond them.
     """
     truths = np.concatenate([[0.0], np.geomspace(0.05, 2.5, 12)]) * reach
     draws = [np.asarray(at(float(c)), np.float64) for c in truths]
@@ -179,12 +180,12 @@ def _inverted(
     scores = (estimate - center) / np.maximum(spread, 1e-300)
     falling = np.minimum.accumulate(scores)
 
-    def end(probability: float) -> float:
+    def end(probability: float) -> float | None:
         from scipy.special import ndtri
 
         z = float(ndtri(probability))
         if falling[-1] > z:
-            return float("inf")
+            return None
         return float(np.interp(-z, -falling, truths))
 
     return end

@@ -1,11 +1,11 @@
 """How many examples it takes: to decide what is open, and to pass a subject that is healthy."""
 
 from collections.abc import Callable
-from math import ceil, isfinite
+from math import ceil
 
 import numpy as np
 
-from roadworthy.results import Counts, Fact, Measurement, Quantiles, Requirement, TwoCounts
+from roadworthy.results import Counts, Fact, Measurement, Requirement, TwoCounts
 from roadworthy.statistics.intervals import FloatArray, exact_limit, exact_newcombe
 
 _MOST = 1000  # times as many examples: beyond that nobody collects them
@@ -39,7 +39,7 @@ def examples_needed(measurement: Measurement, requirement: Requirement) -> int |
     good = (measurement.value <= bound) == (requirement.direction == "at_most")
     if isinstance(distribution, Fact) or measurement.method == "one-sided fact":
         return None
-    if measurement.value == bound and not isinstance(distribution, Quantiles):
+    if measurement.value == bound:
         return None
     if isinstance(distribution, Counts):
         return _of_counts(distribution, requirement, measurement.level)
@@ -47,12 +47,10 @@ def examples_needed(measurement: Measurement, requirement: Requirement) -> int |
         return _of_two_counts(distribution, requirement, measurement.level)
     upper = (requirement.direction == "at_most") == good
     near = measurement.high if upper else measurement.low
-    if measurement.value == bound:
+    ratio = abs(near - measurement.value) / abs(bound - measurement.value)
+    if ratio > _MOST**0.5:
         return None
-    factor = ((near - measurement.value) / (bound - measurement.value)) ** 2
-    if not isfinite(factor) or factor > _MOST:
-        return None
-    return max(ceil(factor * measurement.n), 1)
+    return max(ceil(ratio**2 * measurement.n), 1)
 
 
 def examples_to_pass(
@@ -97,18 +95,22 @@ def examples_to_pass(
 
 
 def _chance_to_pass(rate: float, requirement: Requirement, n: int, level: float) -> float:
-    from scipy.special import bdtr, bdtrc
+    """Return the probability of a count whose interval is all on the good side; both are monotone."""
+    from scipy.special import bdtr
 
-    hits = np.arange(n + 1)
-    tail = (1.0 - level) / 2.0
-    if requirement.direction == "at_most":
-        passes = exact_limit(hits, np.full(n + 1, n), 1.0 - tail, upper=True) <= requirement.bound
-        return float(bdtr(int(passes.sum()) - 1, n, rate)) if passes.any() else 0.0
-    passes = exact_limit(hits, np.full(n + 1, n), tail) >= requirement.bound
-    if not passes.any():
+    if requirement.direction == "at_least":
+        return _chance_to_pass(
+            1.0 - rate, Requirement("at_most", 1.0 - requirement.bound, ""), n, level
+        )
+
+    def too_many(hits: int) -> bool:
+        end = exact_limit(hits, n, (1.0 + level) / 2.0, upper=True)
+        return bool(end > requirement.bound)
+
+    if too_many(0):
         return 0.0
-    least = n + 1 - int(passes.sum())
-    return 1.0 if least == 0 else float(bdtrc(least - 1, n, rate))
+    most = n if not too_many(n) else (_first(too_many, n) or n) - 1
+    return float(bdtr(most, n, rate))
 
 
 def _of_counts(counts: Counts, requirement: Requirement, level: float) -> int | None:
