@@ -93,14 +93,16 @@ def cells_of_like_claims(claimed: FloatArray, groups: np.ndarray) -> np.ndarray:
     As many as the cube root of what can be known there, the sum of p (1 - p), at most 15: more would
     add more luck than shape (Sun, Song & Hero 2023, NeurIPS). Equal claims share a cell.
     """
+    from scipy.stats import rankdata
+
     cells = np.empty(len(claimed), np.int64)
     following = 0
     for group in np.unique(groups):
         rows = groups == group
         inside = claimed[rows]
         count = int(np.clip(np.cbrt(np.sum(inside * (1.0 - inside))), 1, MOST_CELLS))
-        edges = np.quantile(inside, np.arange(1, count) / count)
-        _, cell = np.unique(np.searchsorted(edges, inside), return_inverse=True)
+        place = (rankdata(inside) - 0.5) / len(inside)  # the middle of those that are tied
+        _, cell = np.unique((count * place).astype(np.int64), return_inverse=True)
         cells[rows] = following + cell.ravel()
         following += int(cell.max()) + 1
     return cells
