@@ -21,6 +21,8 @@ FARTHEST = 1e6  # standard deviations; keeps squares and float32 finite
 MOST_CATEGORIES = 64  # of one column, by frequency; rarer ones share a place
 MOST_COMPONENTS = 64
 FIT_ROWS = 10_000
+FIT_VALUES = 1 << 23  # bounds the float64 copies of large images: 2,730 of 3 x 32 x 32
+VALUES_AT_A_TIME = 1 << 21
 
 
 @artifact()
@@ -34,7 +36,7 @@ def feature_map(
     Tables: median and robust scale (interquartile range / 1.349; the standard deviation where that
     is 0) of each numeric column, and the most frequent categories. Arrays: mean, scale and the
     leading principal components (randomised subspace iteration, Halko, Martinsson & Tropp 2011,
-    algorithm 4.4) of at most 10,000 rows.
+    algorithm 4.4) of at most 10,000 rows, fewer where rows are large.
     """
     if columns:
         return _table_map(train_inputs, columns)
@@ -49,21 +51,8 @@ def features(inputs: np.ndarray, feature_map: FeatureMap) -> np.ndarray:
     categories of length 1/sqrt(2). Arrays: flattened, standardised, at most 64 components.
     """
     if "components" in feature_map:
-        flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-        flat = np.where(np.isfinite(flat), flat, feature_map["mean"])
-        standard = (flat - feature_map["mean"]) / feature_map["scale"]
-        return (np.clip(standard, -FARTHEST, FARTHEST) @ feature_map["components"].T).astype(
-            np.float32
-        )
-    numeric = inputs[:, feature_map["numeric"]].astype(np.float64)
-    missing = ~np.isfinite(numeric)
-    centred = np.where(missing, 0, numeric - feature_map["median"])
-    z = np.clip(centred / feature_map["scale"], -FARTHEST, FARTHEST)
-    clipped = z / np.sqrt(1 + (z / CLIP) ** 2)
-    indicators = missing[:, feature_map["indicated"]]
-    category = inputs[:, feature_map["category_column"]]  # (n, one-hot places)
-    one_hot = np.where(np.isnan(category), -1, category) == feature_map["category_code"]
-    return np.concatenate([clipped, indicators, one_hot / np.sqrt(2)], axis=1, dtype=np.float32)
+        return _array_features(inputs, feature_map)
+    return _table_features(inputs, feature_map)
 
 
 def robust_scale(values: np.ndarray) -> np.ndarray:
@@ -85,6 +74,31 @@ def robust_scale(values: np.ndarray) -> np.ndarray:
         if candidate > 1e-9 * np.abs(present).max():
             scale[j] = candidate
     return scale
+
+
+def _table_features(inputs: np.ndarray, fitted: FeatureMap) -> np.ndarray:
+    numeric = inputs[:, fitted["numeric"]].astype(np.float64)
+    missing = ~np.isfinite(numeric)
+    centred = np.where(missing, 0, numeric - fitted["median"])
+    z = np.clip(centred / fitted["scale"], -FARTHEST, FARTHEST)
+    clipped = z / np.sqrt(1 + (z / CLIP) ** 2)
+    indicators = missing[:, fitted["indicated"]]
+    category = inputs[:, fitted["category_column"]]  # (n, one-hot places)
+    one_hot = np.where(np.isnan(category), -1, category) == fitted["category_code"]
+    return np.concatenate([clipped, indicators, one_hot / np.sqrt(2)], axis=1, dtype=np.float32)
+
+
+def _array_features(inputs: np.ndarray, fitted: FeatureMap) -> np.ndarray:
+    mean, scale, components = fitted["mean"], fitted["scale"], fitted["components"]
+    found = np.empty((len(inputs), len(components)), np.float32)
+    size = max(1, VALUES_AT_A_TIME // len(mean))
+    for start in range(0, len(inputs), size):
+        rows = inputs[start : start + size]
+        centred = rows.reshape(len(rows), -1) - mean
+        centred[~np.isfinite(centred)] = 0
+        standard = np.clip(centred / scale, -FARTHEST, FARTHEST)
+        found[start : start + size] = standard @ components.T
+    return found
 
 
 def _table_map(inputs: np.ndarray, columns: "tuple[Column, ...]") -> FeatureMap:
@@ -118,7 +132,8 @@ def _frequent_codes(column: np.ndarray) -> np.ndarray:
 
 
 def _array_map(inputs: np.ndarray, rng: np.random.Generator) -> FeatureMap:
-    rows = np.sort(rng.permutation(len(inputs))[:FIT_ROWS])
+    most = min(FIT_ROWS, max(MOST_COMPONENTS, FIT_VALUES // max(1, inputs[:1].size)))
+    rows = np.sort(rng.permutation(len(inputs))[:most])
     flat = inputs[rows].reshape(len(rows), -1).astype(np.float64)
     finite = np.isfinite(flat)
     count = np.maximum(finite.sum(axis=0), 1)

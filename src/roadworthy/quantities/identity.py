@@ -6,7 +6,7 @@ import numpy as np
 
 from roadworthy.engine import artifact
 
-ROWS_AT_A_TIME = 4096  # bounds the float64 copy of large images
+VALUES_AT_A_TIME = 1 << 21  # bounds the float64 copy of large images
 
 
 @artifact(per="split", shape="n 2", rows=True)
@@ -18,8 +18,9 @@ def content_hashes(inputs: np.ndarray) -> np.ndarray:
     """
     hashes = np.empty((len(inputs), 2), np.uint64)
     shape = repr(inputs.shape[1:]).encode()
-    for start in range(0, len(inputs), ROWS_AT_A_TIME):
-        rows = _canonical(inputs[start : start + ROWS_AT_A_TIME])
+    size = max(1, VALUES_AT_A_TIME // max(1, inputs[:1].size))
+    for start in range(0, len(inputs), size):
+        rows = _canonical(inputs[start : start + size])
         digests = b"".join(blake2b(row, digest_size=16, key=shape).digest() for row in rows)
         hashes[start : start + len(rows)] = np.frombuffer(digests, "<u8").reshape(-1, 2)
     return hashes
