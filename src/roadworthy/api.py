@@ -125,7 +125,10 @@ def request_of(settings: "Settings", registry: engine.Registry) -> Request:
             f'[requirements] names "{unknown[0]}", which is no check.'
             f"{engine.suggestion(unknown[0], own)} `roadworthy list` shows all."
         )
-    options = {n: m.options for n, m in {**registry.checks, **registry.artifacts}.items()}
+    options = {
+        name: [p.name for p in marked.parameters if p.kind is p.KEYWORD_ONLY]
+        for name, marked in {**registry.checks, **registry.artifacts}.items()
+    }
     return Request(
         profile=settings.profile.name,
         only=settings.checks.only,

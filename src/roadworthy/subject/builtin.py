@@ -45,7 +45,9 @@ def digits() -> Subject:
         modality="array",
         splits={name: whole.take(division.rows(name)) for name in ("train", "validation", "test")},
         network=Network(small_conv_net, "a small convolutional network, built in"),
-        recipe=Recipe(epochs=20, learning_rate=3e-3, batch_size=64),
+        # A first attempt as many make it: few epochs, and label smoothing, which leaves a network less
+        # sure than it is right (Müller, Kornblith & Hinton 2019). An audit must find that.
+        recipe=Recipe(epochs=12, learning_rate=2e-3, batch_size=64, label_smoothing=0.1),
         notes=("built in: scikit-learn's load_digits, grey values divided by 16",),
     )
 

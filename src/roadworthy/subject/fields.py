@@ -21,6 +21,9 @@ SPLIT_FIELDS = (
     "sensitive",
     "source_rows",
 )
+PURPOSE = ("prevalence", "label_price", "smallest_group", "latency_ms")
+"""Answers about the purpose, which the subject does not know; an audit puts those that were given here."""
+
 RECORDED = ("probabilities", "scores", "predicted")
 
 NO_MODEL_CALLS = "predictions were given instead of a model"
@@ -43,6 +46,10 @@ def fields_of(subject: Subject) -> Fields:
         "modality": subject.modality,
         "roles": subject.roles,
         "device": "cpu",
+        **{
+            name: Missing("missing_input", f"{name} is not answered in [purpose] of roadworthy.toml")
+            for name in PURPOSE
+        },
         "columns": subject.columns
         or Missing("not_applicable", "the inputs are no table, so they have no named columns"),
     }
