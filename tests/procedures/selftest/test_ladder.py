@@ -1,6 +1,6 @@
 import pytest
 
-from roadworthy.procedures.selftest.ladder import Scale, marks_of, rungs, scale_of
+from roadworthy.procedures.selftest.ladder import ALL_PROMISES, Scale, marks_of, rungs, scale_of
 from roadworthy.results import AtLeast, AtMost
 
 AT_MOST = AtMost(0.1, "house default")
@@ -72,7 +72,10 @@ def test_the_curve_has_the_severities_that_have_no_other_role() -> None:
 
 def test_only_wrong_verdicts_are_judged_below_the_stated_n() -> None:
     names = {
-        (role, at_n): [mark.name for mark in marks_of(role, is_fact=False, at_stated_n=at_n)]
+        (role, at_n): [
+            mark.name
+            for mark in marks_of(role, is_fact=False, promised=ALL_PROMISES if at_n else ())
+        ]
         for role in ("healthy", "harmful", "bound", "curve")
         for at_n in (True, False)
     }

@@ -10,6 +10,7 @@ from roadworthy.procedures.selftest.records import Batch, Entry, Kind, Records, 
 from roadworthy.procedures.selftest.tally import Tally
 from roadworthy.results import AtMost
 
+ALL = ("finding", "passing")
 KIND = Kind("binary", "table", "1,000 to 2,999")
 
 
@@ -19,7 +20,7 @@ def records(seed: int = 0, n: int = 10) -> Records:
         (
             Entry(
                 "gap", "wrong_rows", "redrawn", AtMost(0.1, "here"), "share of rows", KIND, False,
-                True, 400, {"gap": "1"}, (rung,),
+                ALL, 400, {"gap": "1"}, (rung,),
             ),
         )
     )  # fmt: skip

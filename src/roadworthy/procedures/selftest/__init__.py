@@ -1,1 +1,30 @@
-"""The self-test: every check is qualified on planted faults."""
+"""The self-test: every check is qualified on planted faults, and its record is kept."""
+
+from roadworthy.procedures.selftest.course import EFFORTS, Effort
+from roadworthy.procedures.selftest.ledger import accumulate, published, read
+from roadworthy.procedures.selftest.records import Records, current, merged
+from roadworthy.procedures.selftest.run import Profile, SelfTest, Step, selftest
+from roadworthy.procedures.selftest.source import codes
+from roadworthy.procedures.selftest.standing import not_qualified, record_for
+from roadworthy.procedures.selftest.table import console, markdown, power_curve
+
+__all__ = [
+    "EFFORTS",
+    "Effort",
+    "Profile",
+    "Records",
+    "SelfTest",
+    "Step",
+    "accumulate",
+    "codes",
+    "console",
+    "current",
+    "markdown",
+    "merged",
+    "not_qualified",
+    "power_curve",
+    "published",
+    "read",
+    "record_for",
+    "selftest",
+]

@@ -32,7 +32,9 @@ from roadworthy.procedures.selftest.stopping import (
 from roadworthy.results import Requirement
 
 Role = Literal["clean", "healthy", "bound", "beyond", "harmful", "curve"]
+Promise = Literal["finding", "passing"]
 
+ALL_PROMISES: tuple[Promise, ...] = ("finding", "passing")
 EPSILON = 1e-9
 
 
@@ -106,21 +108,21 @@ def rungs(requirement: Requirement, scale: Scale, severities: Iterable[float]) -
     return tuple(sorted(placed, key=lambda rung: abs(rung.severity - scale.ideal)))
 
 
-def marks_of(role: Role, *, is_fact: bool, at_stated_n: bool) -> tuple[Mark, ...]:
+def marks_of(role: Role, *, is_fact: bool, promised: tuple[Promise, ...]) -> tuple[Mark, ...]:
     """Return the marks that a rung must keep.
 
     Passing when healthy and finding what is harmful are promised at the stated n only; a verdict
     that is wrong is wrong at every n.
     """
     if role in ("clean", "healthy"):
-        passes = (PASS_HEALTHY,) if role == "healthy" and at_stated_n else ()
+        passes = (PASS_HEALTHY,) if role == "healthy" and "passing" in promised else ()
         return (FALSE_FAIL_HEALTHY, *passes)
     if role == "bound":
         return (FALSE_FAIL_AT_BOUND,) if is_fact else (FALSE_FAIL_AT_BOUND, FALSE_PASS_AT_BOUND)
     if role == "beyond":
         return (FALSE_PASS_AT_BOUND,)
     if role == "harmful":
-        return (FALSE_PASS_HARMFUL, *((DETECTED_HARMFUL,) if at_stated_n else ()))
+        return (FALSE_PASS_HARMFUL, *((DETECTED_HARMFUL,) if "finding" in promised else ()))
     return ()
 
 

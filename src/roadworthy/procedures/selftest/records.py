@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import TypeVar
 
-from roadworthy.procedures.selftest.ladder import Role
+from roadworthy.procedures.selftest.ladder import Promise, Role
 from roadworthy.procedures.selftest.tally import Tally, total
 from roadworthy.results import Requirement, Verdict
 
@@ -77,8 +77,8 @@ class Entry:
     unit : str
     kind : Kind
     is_fact : bool
-    at_stated_n : bool
-        Whether the check measured on at least the n that its docstring states.
+    promised : tuple of {"finding", "passing"}
+        What the docstring of the check promises at the n that it measured on.
     n : int
         Of the check's measurements, the smallest.
     code : mapping of function name to key of its code
@@ -93,7 +93,7 @@ class Entry:
     unit: str
     kind: Kind
     is_fact: bool
-    at_stated_n: bool
+    promised: tuple[Promise, ...]
     n: int
     code: Mapping[str, str]
     rungs: tuple[RungRecord, ...] = ()
@@ -103,7 +103,7 @@ class Entry:
         """What must be equal for counts to be added."""
         bound = f"{self.requirement.direction} {self.requirement.bound!r}"
         parts = (self.check, self.fault, self.control, bound, self.kind, self.is_fact)
-        return digest(*parts, self.at_stated_n, *sorted(self.code.items()))
+        return digest(*parts, self.promised, *sorted(self.code.items()))
 
     def tally(self, *roles: Role) -> Tally:
         """Of all rungs that have one of these roles."""

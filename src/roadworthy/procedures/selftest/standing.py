@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from roadworthy.procedures.selftest.ladder import marks_of
+from roadworthy.procedures.selftest.ladder import ALL_PROMISES, marks_of
 from roadworthy.procedures.selftest.records import Entry, Kind, Records, band_of
 from roadworthy.procedures.selftest.stopping import (
     DETECTED_HARMFUL,
@@ -52,13 +52,11 @@ def standings(entries: Iterable[Entry]) -> tuple[Standing, ...]:
     """Return where the check of these entries stands with each mark, all its faults together."""
     tallies: dict[Mark, list[Tally]] = {mark: [] for mark in MARKS}
     binding: set[Mark] = set()
-    is_fact = True
     for entry in entries:
-        is_fact = is_fact and entry.is_fact
         for rung in entry.rungs:
-            promised = marks_of(rung.role, is_fact=entry.is_fact, at_stated_n=entry.at_stated_n)
+            promised = marks_of(rung.role, is_fact=entry.is_fact, promised=entry.promised)
             binding.update(promised)
-            for mark in marks_of(rung.role, is_fact=entry.is_fact, at_stated_n=True):
+            for mark in marks_of(rung.role, is_fact=entry.is_fact, promised=ALL_PROMISES):
                 tallies[mark].append(rung.tally)
     summed = {mark: total(found) for mark, found in tallies.items()}
     return tuple(

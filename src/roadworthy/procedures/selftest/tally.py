@@ -41,8 +41,9 @@ class Repetition:
     seed : int
         What the generator of this repetition was made from.
     n : int or None
-        Of the measurement.
+    unit : str
     is_fact : bool
+        These three of the measurement.
     reason : str
         Why nothing was measured, or the last line of the traceback.
     """
@@ -56,6 +57,7 @@ class Repetition:
     seconds: float
     seed: int
     n: int | None = None
+    unit: str = ""
     is_fact: bool = False
     reason: str = ""
 
