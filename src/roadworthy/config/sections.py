@@ -99,8 +99,8 @@ class SubjectSection(Section):
     )
     split: Divided | None = Field(
         default=None,
-        description="The column that says train, validation or test; or one file for each: "
-        '{ train = "a.csv", test = "b.csv" }. Without it the rows are divided at random.',
+        description="The column that says train, validation or test; or a file for each, written "
+        '{train="a.csv",test="b.csv"}. Without it the rows are divided at random.',
     )
     target: Text | None = Field(default=None, description="The column that the model predicts.")
     task: Literal["classification", "binary", "multiclass", "regression"] | None = Field(

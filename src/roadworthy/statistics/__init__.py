@@ -7,7 +7,7 @@ from roadworthy.statistics.differences import (
     paired_rate_difference,
     rate_difference,
 )
-from roadworthy.statistics.distributions import interval_of, rescaled
+from roadworthy.statistics.distributions import GRID, interval_of, limit, quantiles_on, rescaled
 from roadworthy.statistics.gaps import largest_gap, largest_of, smallest_of
 from roadworthy.statistics.intervals import (
     Interval,
@@ -25,6 +25,7 @@ from roadworthy.statistics.sequential import confidence_sequence, e_value
 from roadworthy.statistics.verdicts import Judgement, judge, p_value
 
 __all__ = [
+    "GRID",
     "Interval",
     "Judgement",
     "auc",
@@ -45,6 +46,7 @@ __all__ = [
     "judge",
     "largest_gap",
     "largest_of",
+    "limit",
     "mean",
     "mean_difference",
     "measured",
@@ -54,6 +56,7 @@ __all__ = [
     "paired_mean_difference",
     "paired_rate_difference",
     "precision_at_prevalence",
+    "quantiles_on",
     "rate",
     "rate_difference",
     "rescaled",
