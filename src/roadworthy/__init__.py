@@ -1,1 +1,95 @@
-"""Inspect a deep-learning model and its data."""
+"""Inspect a deep-learning model and the data it was made from: pass, fail or inconclusive.
+
+>>> import roadworthy
+>>> report = roadworthy.audit("digits", profile="quick")  # doctest: +SKIP
+>>> report["overfitting_gap"].verdict  # doctest: +SKIP
+'pass'
+"""
+
+# Names are looked up when first used: the command line shows its help without any of this.
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roadworthy.api import audit, selftest
+    from roadworthy.engine import artifact, check, control, fault, mitigation, natural_fault
+    from roadworthy.errors import NotApplicable, UserError
+    from roadworthy.report import Report, read_report
+    from roadworthy.results import AtLeast, AtMost, Measurement, Requirement
+    from roadworthy.subject import (
+        Attribute,
+        Column,
+        Network,
+        Predictor,
+        Recipe,
+        Roles,
+        Split,
+        Subject,
+        Task,
+    )
+    from roadworthy.subject.live import subject_from
+
+__all__ = [
+    "AtLeast",
+    "AtMost",
+    "Attribute",
+    "Column",
+    "Measurement",
+    "Network",
+    "NotApplicable",
+    "Predictor",
+    "Recipe",
+    "Report",
+    "Requirement",
+    "Roles",
+    "Split",
+    "Subject",
+    "Task",
+    "UserError",
+    "artifact",
+    "audit",
+    "check",
+    "control",
+    "fault",
+    "mitigation",
+    "natural_fault",
+    "read_report",
+    "selftest",
+    "subject_from",
+]
+
+_HOMES = {
+    "AtLeast": "roadworthy.results",
+    "AtMost": "roadworthy.results",
+    "Attribute": "roadworthy.subject",
+    "Column": "roadworthy.subject",
+    "Measurement": "roadworthy.results",
+    "Network": "roadworthy.subject",
+    "NotApplicable": "roadworthy.errors",
+    "Predictor": "roadworthy.subject",
+    "Recipe": "roadworthy.subject",
+    "Report": "roadworthy.report",
+    "Requirement": "roadworthy.results",
+    "Roles": "roadworthy.subject",
+    "Split": "roadworthy.subject",
+    "Subject": "roadworthy.subject",
+    "Task": "roadworthy.subject",
+    "UserError": "roadworthy.errors",
+    "artifact": "roadworthy.engine",
+    "audit": "roadworthy.api",
+    "check": "roadworthy.engine",
+    "control": "roadworthy.engine",
+    "fault": "roadworthy.engine",
+    "mitigation": "roadworthy.engine",
+    "natural_fault": "roadworthy.engine",
+    "read_report": "roadworthy.report",
+    "selftest": "roadworthy.api",
+    "subject_from": "roadworthy.subject.live",
+}
+
+
+def __getattr__(name: str) -> Any:  # Any: whatever the name stands for
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

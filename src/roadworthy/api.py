@@ -9,6 +9,7 @@ from roadworthy import config, engine
 from roadworthy.errors import UserError
 from roadworthy.procedures.audit import AuditRun, Request
 from roadworthy.procedures.audit import audit as run_audit
+from roadworthy.procedures.choice import chosen_checks
 from roadworthy.procedures.stored import STORED
 from roadworthy.report import Report
 from roadworthy.results import Record, Requirement
@@ -17,6 +18,8 @@ from roadworthy.subject_choice import chosen_subject, settled, subject_named
 
 if TYPE_CHECKING:
     from roadworthy.config import Settings
+    from roadworthy.procedures.selftest import Profile as SelfTestProfile
+    from roadworthy.procedures.selftest import Records, SelfTest
 
 STORE = Path(".roadworthy/store")
 RUNS = Path("roadworthy-runs")
@@ -146,7 +149,7 @@ def request_of(settings: "Settings", registry: engine.Registry) -> Request:
 
 
 def audit_from_command_line(
-    named: str | None, sections: dict[str, dict[str, object]], *, quiet: bool
+    named: str | None, sections: Mapping[str, Mapping[str, object]], *, quiet: bool
 ) -> int:
     """Do what `roadworthy audit` was asked for; return the exit code."""
     from rich.console import Console
@@ -165,38 +168,66 @@ def audit_from_command_line(
 
 
 def selftest(
-    subject: Any = "digits",  # Any: as for `audit`
+    model: Any = "digits",  # Any: as for `audit`
     *,
     only: tuple[str, ...] = (),
     skip: tuple[str, ...] = (),
-    profile: str = "quick",
+    profile: "SelfTestProfile" = "quick",
     budget: str | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
     record: str | Path | None = USER_RECORD,
+    plugins: tuple[str, ...] = (),
+    store: str | Path | None = STORE,
     progress: bool | None = None,
-) -> Any:  # Any: a SelfTest, which is imported late
+) -> "SelfTest":
     """Plant known faults in a subject and count how often each check finds them.
 
-    What was learned accumulates in the file `record` and stands beside each verdict of later audits.
+    What was learned accumulates in the file `record` and stands beside each verdict of later audits
+    of subjects of the same kind.
+
+    Parameters
+    ----------
+    model : Subject or str
+        A subject, or the name of a built-in one.
+    only, skip : tuple of str
+        Challenges or checks to test, or to leave out.
+    profile : {"quick", "standard", "full"}
+    budget : str, optional
+        Time to spend, like "2m", in place of the profile's.
+    seed : int
+    data_dir : path, optional
+        Folder of published data sets; natural faults are skipped without it.
+    record : path or None
+        None keeps nothing.
+    plugins, store, progress
+        As for `audit`.
     """
-    from roadworthy.procedures.selftest import selftest as run_selftest
+    from roadworthy.procedures import selftest as room
     from roadworthy.progress import Progress
 
-    registry = engine.Registry.discover()
+    subject = _subject(model, {})
+    settings = config.settle(None, {"checks": {"plugins": plugins}})
+    registry = engine.Registry.discover(plugins)
+    options = request_of(settings, registry).options
+    records = room.published() if record is None else _known(Path(record))
     with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
-        return run_selftest(
-            _subject(subject, {}),
+        found = room.selftest(
+            subject,
             registry,
-            only=only,
-            skip=skip,
+            store=engine.Store(Path(store) if store else None, records=STORED),
+            checks=tuple(chosen_checks(registry, only, skip)),
             profile=profile,
             budget=config.parse_duration(budget) if budget else None,
             seed=seed,
+            known=room.current(records, room.codes(registry)),
+            options=options,
             data_dir=Path(data_dir) if data_dir else None,
-            record=Path(record) if record else None,
             emit=shown.receive,
         )
+    if record is not None:
+        room.accumulate(Path(record), found.found)
+    return found
 
 
 def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit`
@@ -219,9 +250,17 @@ def _report(done: AuditRun) -> Report:
 
 
 def _records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":
-    from roadworthy.procedures.selftest import record_for
+    """Return what is known of each check as it stands, from the package's record and the user's own."""
+    from roadworthy.procedures import selftest as room
 
-    return lambda check: record_for(check, subject, registry)
+    records = room.current(_known(USER_RECORD), room.codes(registry))
+    return lambda check: room.record_for(check, subject, records)
+
+
+def _known(path: Path) -> "Records":
+    from roadworthy.procedures import selftest as room
+
+    return room.merged((room.published(), room.read(path)))
 
 
 def _file_name(name: str) -> str:

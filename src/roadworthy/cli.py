@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -237,7 +237,9 @@ def selftest(
     ] = "digits",
     only: Annotated[list[str] | None, _many("Challenges or checks to test")] = None,
     skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
-    profile: Annotated[str, typer.Option(help="quick (two minutes), standard or full")] = "quick",
+    profile: Annotated[
+        Literal["quick", "standard", "full"], typer.Option(help="quick takes about two minutes")
+    ] = "quick",
     budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 1h")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     data_dir: Annotated[
@@ -253,9 +255,11 @@ def selftest(
     Example:  roadworthy selftest digits --only uncertainty --budget 1m
     """
     from roadworthy import api
+    from roadworthy.procedures.selftest import console
+    from roadworthy.subject_choice import subject_named
 
     found = api.selftest(
-        subject,
+        subject_named(subject),
         only=_split(only) or (),
         skip=_split(skip) or (),
         profile=profile,
@@ -263,9 +267,14 @@ def selftest(
         seed=seed,
         data_dir=data_dir,
         record=record,
-        progress=not quiet,
+        progress=False if quiet else None,
     )
-    _print(found)
+    _print(console(found.known, title=f"Self-test on {found.subject}"))
+    for skipped in found.skipped:
+        _print(f"[dim]{skipped.name}: {skipped.reason}[/]")
+    for planted, trace in found.broken.items():
+        sys.stderr.write(f"roadworthy: {planted} broke:\n{trace}\n")
+    raise typer.Exit(3 if found.broken else 0)
 
 
 def _split(values: list[str] | None) -> tuple[str, ...] | None:

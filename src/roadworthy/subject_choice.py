@@ -1,10 +1,11 @@
 """Which subject an audit is of: a built-in name, a Python file, or what the settings describe."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from roadworthy import config
-from roadworthy.config import Settings, SplitFiles
+from roadworthy.config import Settings, SplitFiles, SubjectSection
 from roadworthy.errors import UserError
 from roadworthy.subject import Roles, Subject
 from roadworthy.subject.builtin import BUILTIN, builtin_subject
@@ -21,7 +22,7 @@ NOTHING = (
 )
 
 
-def settled(named: str | None, sections: dict[str, dict[str, object]]) -> Settings:
+def settled(named: str | None, sections: Mapping[str, Mapping[str, object]]) -> Settings:
     """Return the settings of the command line and of this folder's roadworthy.toml, if any."""
     path = Path(config.FILE_NAME)
     said = {key for key, value in sections.get("subject", {}).items() if value not in (None, ())}
@@ -48,16 +49,19 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
             PredictionColumns(asked.probabilities, asked.score, asked.predicted),
             _options(settings),
         )
-    if asked.data is None and not isinstance(asked.split, SplitFiles):
-        raise UserError(NOTHING)
+    source = _source(asked)
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
     options = replace(_options(settings), model_is_trained=model.is_trained)
-    source = (
-        asked.split.model_dump(exclude_none=True)
-        if isinstance(asked.split, SplitFiles)
-        else asked.data
-    )
     return with_model(subject_from_file(source, options), model)
+
+
+def _source(asked: SubjectSection) -> str | Mapping[str, str]:
+    """Return the file of the data, or the file of each split."""
+    if isinstance(asked.split, SplitFiles):
+        return asked.split.model_dump(exclude_none=True)
+    if asked.data is None:
+        raise UserError(NOTHING)
+    return asked.data
 
 
 def subject_named(named: str) -> Subject:
