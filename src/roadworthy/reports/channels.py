@@ -77,13 +77,13 @@ def labels() -> "alt.Y":
     return alt.Y("label:N", sort=None, axis=alt.Axis(title=None))
 
 
-def colour(names: Sequence[str], palette: Palette) -> "alt.Color":
+def colour(names: Sequence[str], palette: Palette, lines: bool = False) -> "alt.Color":
     """Tell series apart by colour."""
     import altair as alt
 
     colours = list(cycled(palette.series, len(names)))
     scale = alt.Scale(domain=list(names), range=colours)
-    return alt.Color("series:N", legend=legend(names), scale=scale)
+    return alt.Color("series:N", legend=legend(names, lines), scale=scale)
 
 
 def dash(names: Sequence[str]) -> "alt.StrokeDash":
@@ -92,7 +92,7 @@ def dash(names: Sequence[str]) -> "alt.StrokeDash":
 
     dashes = [list(dash) for dash in cycled(DASHES, len(names))]
     scale = alt.Scale(domain=list(names), range=dashes)
-    return alt.StrokeDash("series:N", legend=legend(names), scale=scale)
+    return alt.StrokeDash("series:N", legend=legend(names, lines=True), scale=scale)
 
 
 def shape(names: Sequence[str]) -> "alt.Shape":
@@ -103,14 +103,17 @@ def shape(names: Sequence[str]) -> "alt.Shape":
     return alt.Shape("series:N", legend=legend(names), scale=scale)
 
 
-def legend(names: Sequence[str]) -> "alt.Legend | None":
-    """Name the series above the chart; one alone needs no name."""
+def legend(names: Sequence[str], lines: bool = False) -> "alt.Legend | None":
+    """Name the series above the chart, as lines or points; one alone needs no name."""
     import altair as alt
 
     if len(names) < 2:
         return None
     columns = 1 if max(len(name) for name in names) > 18 else 2
-    return alt.Legend(title=None, orient="top", direction="horizontal", columns=columns)
+    place: dict[str, Any] = {"orient": "top", "direction": "horizontal", "columns": columns}
+    if lines:
+        place |= {"symbolType": "stroke", "symbolSize": 300}
+    return alt.Legend(title=None, **place)
 
 
 def tooltip(**titles: str) -> "list[alt.Tooltip]":
@@ -123,14 +126,14 @@ def tooltip(**titles: str) -> "list[alt.Tooltip]":
     ]
 
 
-def reference(value: float | int, palette: Palette) -> "alt.Chart":
-    """Draw a dashed upright line at a value of x."""
+def reference(value: float | int, palette: Palette, scale: "alt.Scale") -> "alt.Chart":
+    """Draw a dashed upright line at a value of x, on the scale of the other marks."""
     import altair as alt
 
     return (
         alt.Chart(data([{"reference": brief(value)}]))
         .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=palette.bound)
-        .encode(x="reference:Q")
+        .encode(x=alt.X("reference:Q", scale=scale))
     )
 
 
@@ -152,7 +155,8 @@ def is_share(given: Axis) -> bool:
 def named(given: Axis) -> str:
     """Name an axis with its unit."""
     unit = given.unit
-    return f"{given.label} ({unit})" if unit and unit != given.label else given.label
+    known = unit.lower() in ("", given.label.lower())
+    return given.label if known else f"{given.label} ({unit})"
 
 
 def brief(value: float | int | None) -> float | int | None:

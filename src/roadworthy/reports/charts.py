@@ -31,11 +31,12 @@ def curve(given: Curve, palette: Palette, points: int) -> "alt.LayerChart | None
         return None
     x = alt.X("x:Q", axis=channels.axis(given.x), scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("y:Q", axis=channels.axis(given.y), scale=alt.Scale(zero=False))
-    base = alt.Chart(channels.data(rows)).encode(x=x, y=y, color=channels.colour(names, palette))
+    told = channels.colour(names, palette, lines=True)
+    base = alt.Chart(channels.data(rows)).encode(x=x, y=y, color=told)
     layers = [base.mark_line(strokeWidth=2).encode(strokeDash=channels.dash(names))]
     if len(rows) <= MOST_MARKED_POINTS * len(names):
-        told = channels.tooltip(series="", x=named(given.x), y=named(given.y))
-        layers.append(base.mark_point(filled=True, size=24, opacity=1).encode(tooltip=told))
+        titles = channels.tooltip(series="", x=named(given.x), y=named(given.y))
+        layers.append(base.mark_point(filled=True, size=24, opacity=1).encode(tooltip=titles))
     colours = channels.cycled(palette.series, len(names))
     bands = [
         alt.Chart(channels.data(line))
@@ -88,7 +89,7 @@ def intervals(given: Intervals, palette: Palette, most: int) -> "alt.LayerChart"
     point = base.mark_point(filled=True, size=70, color=palette.series[0], opacity=1).encode(
         x=alt.X("x:Q", axis=axis, scale=scale), tooltip=told
     )
-    mark = [] if given.reference is None else [channels.reference(given.reference, palette)]
+    mark = [] if given.reference is None else [channels.reference(given.reference, palette, scale)]
     return alt.LayerChart(layer=[*mark, rule, point]).properties(height=24 * len(rows))
 
 
@@ -144,9 +145,10 @@ def histogram(given: Histogram, palette: Palette) -> "alt.LayerChart":
         ]
         for name, series in zip(names, given.series, strict=True)
     }
-    x = alt.X("x:Q", axis=channels.axis(given.x), scale=alt.Scale(zero=False, nice=False))
+    scale = alt.Scale(zero=False, nice=False)
+    x = alt.X("x:Q", axis=channels.axis(given.x), scale=scale)
     y = alt.Y("y:Q", axis=channels.axis(Axis("Number")))
-    mark = [] if given.reference is None else [channels.reference(given.reference, palette)]
+    mark = [] if given.reference is None else [channels.reference(given.reference, palette, scale)]
     if len(names) == 1:
         bar = (
             alt.Chart(channels.data(steps[names[0]]))
@@ -167,7 +169,12 @@ def histogram(given: Histogram, palette: Palette) -> "alt.LayerChart":
     line = (
         alt.Chart(channels.data([row for rows in steps.values() for row in rows]))
         .mark_line(interpolate="step-after", strokeWidth=2)
-        .encode(x=x, y=y, color=channels.colour(names, palette), strokeDash=channels.dash(names))
+        .encode(
+            x=x,
+            y=y,
+            color=channels.colour(names, palette, lines=True),
+            strokeDash=channels.dash(names),
+        )
     )
     return alt.LayerChart(layer=[*shades, line, *mark]).properties(height=200)
 

@@ -107,6 +107,7 @@ def _config(palette: Palette) -> Spec:
             "titleFontWeight": "normal",
             "titlePadding": 8,
             "gridColor": palette.grid,
+            "gridOpacity": 0.7,
             "domainColor": palette.grid,
             "labelPadding": 6,
             "tickSize": 0,

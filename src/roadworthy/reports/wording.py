@@ -56,6 +56,7 @@ EXIT: Mapping[int, str] = {
 }
 
 MOST_DECIMALS = 6
+SHORT_UNIT = 12  # letters that still stand beside a number at a glance
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ class Quantity:
     def with_unit(self) -> str:
         """The value and its unit: "8.1 % of test rows"."""
         return join_unit(self.value, self.unit)
+
+    @property
+    def glance(self) -> str:
+        """The value with its unit where that is short: "8.1 %", "12 rows", "0.914"."""
+        if self.unit.startswith("%"):
+            return join_unit(self.value, "%")
+        return self.with_unit if len(self.unit) <= SHORT_UNIT else self.value
 
 
 def quantity(finding: Finding) -> Quantity | None:
@@ -160,6 +168,18 @@ def number_line(finding: Finding) -> str:
     if finding.requirement is None:
         return parts
     return f"{parts}; must be {requirement_words(finding.requirement, finding.unit or '')}"
+
+
+def short_number_line(finding: Finding) -> str:
+    """Say the number line as briefly as a list needs: "0.02 % of rows (0.00 to 0.11), at most 1 %"."""
+    said = quantity(finding)
+    if said is None:
+        return ""
+    interval = "" if said.exact else f" ({said.low} to {said.high})"
+    if finding.requirement is None:
+        return f"{said.with_unit}{interval}"
+    bound = requirement_words(finding.requirement, finding.unit or "")
+    return f"{said.with_unit}{interval}, {bound}"
 
 
 def reason_words(finding: Finding) -> str:
@@ -342,9 +362,9 @@ def _decimals(value: float, low: float, high: float, bound: float | None) -> int
         least = len(text.partition(".")[2]) if "e" not in text else MOST_DECIMALS
     else:
         least = max(0, 1 - floor(log10(width)))
-    for decimals in range(least, MOST_DECIMALS):
+    for decimals in range(least, MOST_DECIMALS + 1):
         if bound is None or all(
             v == bound or round(v, decimals) != round(bound, decimals) for v in (value, low, high)
         ):
             return decimals
-    return min(max(least, 0), MOST_DECIMALS)
+    return min(least, MOST_DECIMALS)
