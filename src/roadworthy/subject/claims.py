@@ -10,7 +10,7 @@ from roadworthy.errors import UserError
 
 MOST_INFLATION = 1100  # deflate cannot do better than 1032 to 1
 BIG = 2**30  # bytes; smaller claims are harmless
-ODD_RATIO = 10_000  # of claimed to stored bytes, above which a big claim is not believed
+ODD_RATIO = 1_000  # of claimed to stored bytes, above which a big claim is not believed
 
 
 def require_file(path: Path) -> None:

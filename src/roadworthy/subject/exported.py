@@ -1,5 +1,6 @@
 """`.pt2` files of `torch.export`: read only where the user trusts them, because loading runs code."""
 
+import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +29,10 @@ class ExportedProgram:
         import torch
 
         program = _loaded(self.path)
-        module = torch.export.unflatten(program)
+        with warnings.catch_warnings():
+            # torch 2.13 copies its own deprecated class here; to be removed when it no longer does.
+            warnings.simplefilter("ignore", FutureWarning)
+            module = torch.export.unflatten(program)
         size = _fixed_batch(program)
 
         def outputs(inputs: np.ndarray) -> np.ndarray:

@@ -47,7 +47,9 @@ def fields_of(subject: Subject) -> Fields:
         "roles": subject.roles,
         "device": "cpu",
         **{
-            name: Missing("missing_input", f"{name} is not answered in [purpose] of roadworthy.toml")
+            name: Missing(
+                "missing_input", f"{name} is not answered in [purpose] of roadworthy.toml"
+            )
             for name in PURPOSE
         },
         "columns": subject.columns

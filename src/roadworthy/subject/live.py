@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,14 +12,11 @@ from roadworthy.subject.arrays import UNDIVIDED, Part, subject_from_arrays
 from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.columns import Roles
 from roadworthy.subject.intake import model_from_object, with_model
-from roadworthy.subject.live_tables import arrow_of, is_table_like, stacked
+from roadworthy.subject.live_tables import LiveTable, is_table_like, live_table, stacked
 from roadworthy.subject.loaders import as_array, is_loader, read_loader
 from roadworthy.subject.model import Recipe
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.subject import Subject
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Data = Any
 """A table (pandas, pyarrow, dict of columns), (inputs, target), a DataLoader, a Dataset or a file."""
@@ -131,7 +128,7 @@ def subject_of_data(
         from roadworthy.subject.readers import subject_from_file
 
         return subject_from_file(given[UNDIVIDED], options)
-    tables: dict[str, pa.Table] = {}
+    tables: dict[str, LiveTable] = {}
     parts: dict[str, Part] = {}
     notes: list[str] = []
     target = options.roles.target or "target"
@@ -143,7 +140,7 @@ def subject_of_data(
         elif isinstance(value, tuple | list) and len(value) == 2 and not is_table_like(value[0]):
             parts[split] = Part(as_array(value[0]), as_array(value[1]))
         else:
-            tables[split] = arrow_of(value, split, target)
+            tables[split] = live_table(value, split, target)
     if tables and parts:
         raise UserError(
             f"Some splits are tables ({', '.join(tables)}) and others arrays ({', '.join(parts)}). "
@@ -156,7 +153,7 @@ def subject_of_data(
     return _from_tables(tables, options, target)
 
 
-def _from_tables(tables: "Mapping[str, pa.Table]", options: DataOptions, target: str) -> Subject:
+def _from_tables(tables: Mapping[str, LiveTable], options: DataOptions, target: str) -> Subject:
     table, names = stacked(tables)
     roles = options.roles
     if roles.target is None and target in table.columns:

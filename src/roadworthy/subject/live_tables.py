@@ -1,6 +1,7 @@
 """Tables that live in a Python session (pandas, pyarrow, dicts of columns), made Arrow tables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,8 +24,23 @@ def is_table_like(value: object) -> bool:
     return bool(kinds & named) or isinstance(value, Mapping) or hasattr(value, "__dataframe__")
 
 
+@dataclass(frozen=True, eq=False)
+class LiveTable:
+    """An Arrow table, and how it was read where it came from a file."""
+
+    arrow: "pa.Table"
+    notes: tuple[str, ...] = ()
+
+
+def live_table(value: TableLike, name: str, target: str) -> LiveTable:
+    """Return a table of any form, read where it is a file."""
+    if isinstance(value, str | Path):
+        return _from_file(Path(value))
+    return LiveTable(arrow_of(value, name, target))
+
+
 def arrow_of(value: TableLike, name: str, target: str) -> "pa.Table":
-    """Return a table as an Arrow table.
+    """Return a table that lives in this session as an Arrow table.
 
     A pair (table, column of targets) becomes one table with the target under its name.
     """
@@ -32,8 +48,6 @@ def arrow_of(value: TableLike, name: str, target: str) -> "pa.Table":
 
     if isinstance(value, pa.Table):
         return value
-    if isinstance(value, str | Path):
-        return _from_file(Path(value))
     if isinstance(value, tuple | list) and len(value) == 2:
         table = arrow_of(value[0], name, target)
         if target in table.column_names:
@@ -91,21 +105,43 @@ def _is_none(value: object) -> bool:
     return value is None or (isinstance(value, float) and np.isnan(value))
 
 
-def _from_file(path: Path) -> "pa.Table":
-    from roadworthy.subject.delimited import cells_of
+def _from_file(path: Path) -> LiveTable:
+    from roadworthy.subject.delimited import read_delimited
     from roadworthy.subject.readers import DELIMITED, PARQUET, read_parquet
 
     if path.suffix.lower() in PARQUET:
-        return read_parquet(path)
+        return LiveTable(read_parquet(path))
     if path.suffix.lower() in DELIMITED:
-        return cells_of(path).table
+        table = read_delimited(path)
+        return LiveTable(_arrow_of_read(table), tuple(f"{path.name}: {n}" for n in table.notes))
     raise UserError(f"{path}: give CSV or Parquet here, or the whole npz or folder as data=...")
 
 
-def stacked(tables: "Mapping[str, pa.Table]") -> tuple[Table, list[str]]:
+def _arrow_of_read(table: Table) -> "pa.Table":
+    """Return a table as read, its columns in the types that were found in them."""
+    import pyarrow as pa
+
+    arrays: dict[str, pa.Array] = {}
+    for name, column in table.columns.items():
+        if column.is_missing.all():
+            arrays[name] = pa.nulls(table.n)
+        elif column.categories:
+            spelled = np.array([*column.categories, None], object)[column.values]
+            arrays[name] = pa.array(spelled, pa.string())
+        elif column.kind == "time":
+            moments = np.where(column.is_missing, 0, column.values * 1e6).astype(np.int64)
+            arrays[name] = pa.array(moments, mask=column.is_missing).cast(pa.timestamp("us"))
+        else:
+            arrays[name] = pa.array(column.values, mask=column.is_missing)
+    return pa.table(arrays)
+
+
+def stacked(given: Mapping[str, LiveTable]) -> tuple[Table, list[str]]:
     """Return the rows of all splits as one table, so that categories agree, and each row's split."""
     import pyarrow as pa
 
+    tables = {split: table.arrow for split, table in given.items()}
+    notes = tuple(note for table in given.values() for note in table.notes)
     first = next(iter(tables.values()))
     for split, table in tables.items():
         if set(table.column_names) != set(first.column_names):
@@ -118,7 +154,7 @@ def stacked(tables: "Mapping[str, pa.Table]") -> tuple[Table, list[str]]:
             )
     names = [split for split, table in tables.items() for _ in range(table.num_rows)]
     if len(tables) == 1:
-        return table_from_arrow(first, _name(tables)), names
+        return table_from_arrow(first, _name(tables), notes=notes), names
     try:
         whole = pa.concat_tables(
             [t.select(first.column_names) for t in tables.values()], promote_options="permissive"
@@ -129,7 +165,7 @@ def stacked(tables: "Mapping[str, pa.Table]") -> tuple[Table, list[str]]:
             f"The tables of {listed(tables)} have columns of different types ({reason}). Give each "
             "column one type."
         ) from None
-    return table_from_arrow(whole, _name(tables)), names
+    return table_from_arrow(whole, _name(tables), notes=notes), names
 
 
 def _name(tables: "Mapping[str, pa.Table]") -> str:
