@@ -62,7 +62,9 @@ def test_the_positive_class_may_be_the_first_one() -> None:
     labels = (rng.random(400) < chance**2).astype(int)
     first = calibration_error(two(chance), labels, BINARY)
     other = calibration_error(two(1 - chance), 1 - labels, Task("binary", ("yes", "no"), 0))
-    assert (other.value, other.low, other.high) == pytest.approx((first.value, first.low, first.high))
+    assert (other.value, other.low, other.high) == pytest.approx(
+        (first.value, first.low, first.high)
+    )
 
 
 def test_ten_rows_leave_the_verdict_open_or_below_the_least_n() -> None:

@@ -65,8 +65,13 @@ def test_the_class_shares_are_those_of_training_where_known() -> None:
 def test_permuting_rows_changes_nothing() -> None:
     p, labels = a_model()
     rows = np.random.default_rng(1).permutation(len(labels))
-    first, other = relative_brier_score(p, labels, THREE), relative_brier_score(p[rows], labels[rows], THREE)
-    assert (other.value, other.low, other.high) == pytest.approx((first.value, first.low, first.high))
+    first, other = (
+        relative_brier_score(p, labels, THREE),
+        relative_brier_score(p[rows], labels[rows], THREE),
+    )
+    assert (other.value, other.low, other.high) == pytest.approx(
+        (first.value, first.low, first.high)
+    )
 
 
 def test_labels_that_were_given_no_chance_are_counted_and_keep_the_loss_finite() -> None:

@@ -11,21 +11,22 @@ from roadworthy.results import AtMost, Axis, Evidence, Intervals, Matrix, Measur
 from roadworthy.statistics import (
     auc,
     fact,
-    from_replicates,
     interval_of,
     mean,
     mean_difference,
+    measured,
+    p_value,
     paired_mean_difference,
     paired_rate_difference,
     rate,
     rate_difference,
     rescaled,
 )
+from roadworthy.statistics.distributions import GRID, quantiles_on
 
 if TYPE_CHECKING:
     from roadworthy.subject import Task
 
-RESAMPLES = 1999
 MOST_CLASSES = 20  # of a confusion matrix that can still be read
 
 
@@ -155,15 +156,14 @@ def errors_left(
     test_errors: np.ndarray,
     test_guess_errors: np.ndarray,
     task: "Task",
-    rng: np.random.Generator,
     test_predicted: np.ndarray | None = None,
     test_labels: np.ndarray | None = None,
 ) -> Measurement:
     """Share of the mistakes of always giving the same answer that the model still makes.
 
     Errors of the model over errors of the commonest class (regression: absolute errors over those of the
-    median), on the same test rows; 0: none left, 1: no better than one answer. Interval: BCa
-    bootstrap of the ratio (Efron 1987, JASA 82). Where the commonest class is very common a useful
+    median), on the same test rows; 0: none left, 1: no better than one answer. Interval by Fieller's
+    theorem (1954, JRSS B 16), corrected for skewness. Where the commonest class is very common a useful
     model can fail this; then read `ranking_error`.
 
     Unit: share of the mistakes of a constant answer.
@@ -181,7 +181,7 @@ def errors_left(
         if task.is_classification
         else f"The mean error is {model:.4g}, that of always answering the median {guess:.4g}."
     )
-    return ratio(test_errors, test_guess_errors, rng, details, evidence)
+    return ratio(test_errors, test_guess_errors, details, evidence)
 
 
 @check(
@@ -253,50 +253,40 @@ def parameters_per_row(
 
 
 def ratio(
-    a: np.ndarray,
-    b: np.ndarray,
-    rng: np.random.Generator,
-    details: str,
-    evidence: tuple[Evidence, ...],
+    a: np.ndarray, b: np.ndarray, details: str, evidence: tuple[Evidence, ...]
 ) -> Measurement:
-    """Return sum(a) / sum(b) over the same rows with its BCa interval."""
-    n = len(a)
-    pairs, count = np.unique(np.stack([a, b], axis=1), axis=0, return_counts=True)
-    if len(pairs) < n // 4:  # few different rows (0 or 1): draw how often each occurs
-        times = rng.multinomial(n, count / n, RESAMPLES)
-        sums = times @ pairs
-    else:
-        sums = np.array([_sums(a, b, rng.integers(0, n, n)) for _ in range(RESAMPLES)])
-    value = float(a.sum() / b.sum())
-    influence = a - value * b
-    spread = float(np.sum(influence**2))
+    """Return mean(a) / mean(b) over the same rows, b >= 0, by inverting the test of mean(a - r b) = 0.
+
+    The ratio lies below r as surely as the mean of a - r b lies below 0 (Fieller 1954, JRSS B 16), and that
+    is read from the skewness-corrected distribution of a mean. A bootstrap of the ratio (BCa) was
+    tried: with 400 rows its ends err in 4 to 5 % instead of 2.5 %.
+    """
+    from scipy.special import ndtri
+
+    n, value = len(a), float(a.sum() / b.sum())
     unit = "share of the mistakes of a constant answer"
-    if spread == 0.0:  # without any mistake: at most so many as a rate of this size could hide
-        worst = rate(int(np.sum(a > 0)), n, unit=unit)
-        distribution = rescaled(worst.distribution, 1.0 / float(b.mean()))
-        low, high = interval_of(distribution)
-        return Measurement(
-            value,
-            low,
-            high,
-            n,
-            unit,
-            "Clopper-Pearson",
-            distribution,
-            details=details,
-            evidence=evidence,
+    deviation = float((a - value * b).std())
+    if deviation == 0.0:  # no mistake at all: no more than a rate over so many rows could hide
+        none = rate(int(np.sum(a > 0)), n)
+        distribution = rescaled(none.distribution, 1.0 / float(b.mean()))
+        method = "Clopper-Pearson"
+    else:
+        candidates = value + deviation / (float(b.mean()) * np.sqrt(n)) * np.linspace(-8, 8, 17)
+        below = np.array([_below_zero(a - r * b) for r in candidates])
+        # Interpolated as normal scores, over which the candidates are nearly a line.
+        score = ndtri(np.maximum.accumulate(np.clip(below, 1e-9, 1.0 - 1e-9)))
+        distribution = quantiles_on(
+            GRID, lambda p: max(float(np.interp(ndtri(p), score, candidates)), 0.0)
         )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        replicates = sums[:, 0] / sums[:, 1]
-    return from_replicates(
-        value,
-        replicates,
-        n=n,
-        acceleration=float(np.sum(influence**3) / (6.0 * spread**1.5)),
-        unit=unit,
-        details=details,
-        evidence=evidence,
+        method = "Fieller, paired, corrected for skewness"
+    return measured(
+        value, n, distribution, unit=unit, method=method, details=details, evidence=evidence
     )
+
+
+def _below_zero(values: np.ndarray) -> float:
+    """Return how surely the mean of these values lies below 0: the p-value of "at most 0"."""
+    return p_value(mean(values, unit=""), AtMost(0.0, "the null value"))
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, task: "Task") -> Matrix:
@@ -316,10 +306,6 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, task: "Task") -> Matrix
         values=tuple(tuple(int(v) for v in row) for row in counts[np.ix_(kept, kept)]),
         value=Axis("test rows"),
     )
-
-
-def _sums(a: np.ndarray, b: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-    return float(a[rows].sum()), float(b[rows].sum())
 
 
 def _paired(
