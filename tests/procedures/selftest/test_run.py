@@ -329,6 +329,30 @@ def test_whole_audits_of_a_healthy_subject_are_counted() -> None:
     assert [(b.n, b.with_false_fail) for b in suite.batches] == [(5, 0)]
 
 
+def test_a_false_fail_of_one_check_makes_the_whole_audit_false() -> None:
+    effort = replace(EFFORT, most=40, suites=40)
+    nervous = replace(
+        BOUND, bound=0.06
+    )  # fails at .03 of .06 too, since it sees three times as much
+    marked = check(challenge="toy", requires=nervous)(_thrice)
+    planting = fault(breaks="_thrice", severities=(), starts_from="no_ones")(_ones_for_thrice)
+    result = harnessed(*TOYS, marked, planting, effort=effort)
+    (batch,) = result.found.suites[0].batches
+    assert batch.n == 40
+    assert batch.with_false_fail == batch.false_fails["_thrice"] >= 1
+    assert "share_of_ones" not in batch.false_fails
+
+
+def _thrice(test_labels: np.ndarray) -> Measurement:
+    """See three times as much. Unit: share of test rows."""
+    return rate(3 * int(test_labels.sum()), len(test_labels), unit=UNIT)
+
+
+def _ones_for_thrice(subject: Subject, severity: float, rng: np.random.Generator) -> Subject:
+    """Make labels 1 by chance."""
+    return ones(subject, severity, rng)
+
+
 @control(clears="share_of_ones")
 def of_tables_only(subject: Subject, rng: np.random.Generator) -> Subject:
     """Say that it does not apply."""

@@ -66,11 +66,19 @@ class Course:
     found: dict[Rung, Tally] = field(default_factory=dict)
     seconds: float = 0.0
     closed: dict[Rung, str] = field(default_factory=dict)
+    healthy_fails: list[bool] = field(default_factory=list)
+
+    @property
+    def healthy_rung(self) -> Rung | None:
+        """The rung of half the bound, where it can still be planted."""
+        return next((r for r in self.firsts if r.role == "healthy" and r not in self.closed), None)
 
     def add(self, rung: Rung, repetition: Repetition) -> None:
         """Count a repetition."""
         self.found[rung] = self.found.get(rung, Tally()) + tally_of(repetition)
         self.seconds += repetition.seconds
+        if rung.role == "healthy":
+            self.healthy_fails.append(repetition.verdict == "fail")
 
     def close(self, rung: Rung, reason: str) -> None:
         """Plant this severity no more."""

@@ -31,7 +31,7 @@ from roadworthy.procedures.selftest.records import (
 from roadworthy.procedures.selftest.repetition import planted_subject, repeated
 from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
 from roadworthy.procedures.selftest.standing import kind_of
-from roadworthy.procedures.selftest.suite import audited, joined
+from roadworthy.procedures.selftest.suite import audits, batch_of, of_one_fault_each
 from roadworthy.subject import Subject
 
 Profile = Literal["quick", "standard", "full"]
@@ -249,9 +249,8 @@ class _Run:
             n=n,
             code=self._code(used),
         )
-        course = self._course(trial, entry, rungs(trial.requirement, scale, trial.severities))
-        course.seconds += first.seconds
-        return course
+        # The seconds of this first one do not count: they may hold a training that all share.
+        return self._course(trial, entry, rungs(trial.requirement, scale, trial.severities))
 
     def _course(self, trial: Trial, entry: Entry, planned_rungs: Sequence[Rung]) -> Course:
         entry = next((e for e in self.known.entries if e.key == entry.key), entry)
@@ -272,11 +271,11 @@ class _Run:
                 return
             course, rung = min(begun, key=lambda pair: pair[0].seconds)
             self._say(f"{course.trial.name}, {rung.role}")
-            self._chunk(course, rung, until)
+            self._chunk(course, rung, CHUNK_REPETITIONS if self._share() < until else 1)
 
-    def _chunk(self, course: Course, rung: Rung, until: float) -> None:
+    def _chunk(self, course: Course, rung: Rung, most: int) -> None:
         clock = time.perf_counter()
-        for _ in range(CHUNK_REPETITIONS):
+        for _ in range(most):
             try:
                 repetition = repeated(self.bench, course.trial, rung, course.number(rung))
             except Unplantable as why:
@@ -290,24 +289,35 @@ class _Run:
                 if course.found[rung].errors >= MOST_ERRORS:
                     course.close(rung, repetition.reason)
                     return
-            if time.perf_counter() - clock > CHUNK_SECONDS or self._share() >= until:
+            if time.perf_counter() - clock > CHUNK_SECONDS:
                 return
 
     def _audit_healthy(self, until: float) -> None:
-        trials = [course.trial for course in self.courses if course.trial.control is not None]
-        first = max(
-            (b.first + b.n for s in self.known.suites for b in s.batches if self._is_own(b)),
-            default=0,
+        self._say("whole audits of healthy subjects")
+        courses = of_one_fault_each(self.courses)
+        n, false_fails, hits = audits(
+            courses, self.effort.suites, self._repeat_healthy, lambda: self._share() < until
         )
-        for number in range(first, first + self.effort.suites):
-            if self._share() >= until or not trials:
-                return
-            self._say("whole audits of a healthy subject")
-            try:
-                self.suites.append(audited(self.bench, trials, number, self.subject_key))
-            except Unplantable as why:
-                self._unplantable("whole audits of a healthy subject", why)
-                return
+        ends = (b.first + b.n for s in self.known.suites for b in s.batches if self._is_own(b))
+        if n:
+            self.suites = [
+                batch_of(
+                    n,
+                    false_fails,
+                    hits,
+                    subject_key=self.subject_key,
+                    seed=self.computing.seed,
+                    first=max(ends, default=0),
+                )
+            ]
+
+    def _repeat_healthy(self, course: Course) -> bool:
+        """Make one more healthy repetition; say whether it could be made."""
+        rung = course.healthy_rung
+        before = len(course.healthy_fails)
+        if rung is not None:
+            self._chunk(course, rung, most=1)
+        return len(course.healthy_fails) > before
 
     def _cross(self, checks: Sequence[Marked], until: float) -> None:
         judged = [c for c in checks if getattr(c.mark, "requires", None) is not None]
@@ -352,7 +362,7 @@ class _Run:
         )
         names = sorted({course.trial.check.name for course in self.courses})
         code = {name: key for entry in entries for name, key in entry.code.items()}
-        suites = (Suite(kind, tuple(names), code, (joined(self.suites),)),) if self.suites else ()
+        suites = (Suite(kind, tuple(names), code, tuple(self.suites)),) if self.suites else ()
         crossings: list[Crossing] = []
         for (fault, check), batches in self.crossings.items():
             marked = registry.faults[fault]
