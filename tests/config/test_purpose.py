@@ -11,6 +11,7 @@ from roadworthy.config import (
     purpose_key,
     purpose_words,
     requirements_of,
+    settle,
 )
 from roadworthy.errors import UserError
 from roadworthy.results import AtLeast, AtMost
@@ -42,6 +43,19 @@ def test_a_written_bound_goes_before_an_answer_and_keeps_the_checks_direction() 
     found = requirements_of(config, OWN)
     assert found["accuracy"] == AtLeast(0.7, "roadworthy.toml")
     assert found["calibration_error"] == AtMost(0.1, "roadworthy.toml: clinic")
+
+
+def test_the_source_of_a_bound_says_where_it_was_set() -> None:
+    settings = settle(
+        parse_config("[requirements]\naccuracy = 0.7"),
+        {"requirements": {"calibration_error": {"bound": 0.1}}, "purpose": {"accuracy": 0.9}},
+    )
+    found = requirements_of(settings.config, OWN, settings.origin)
+    assert {name: r.source for name, r in found.items()} == {
+        "accuracy": "roadworthy.toml",
+        "calibration_error": "command line",
+        "error_rate": "command line: accuracy needed 0.9",
+    }
 
 
 def test_no_answer_changes_no_bound() -> None:

@@ -9,9 +9,10 @@ from roadworthy.config.purpose import (
     purpose_words,
     requirements_of,
 )
-from roadworthy.config.read import FILE_NAME, parse_config, read_config
+from roadworthy.config.read import parse_config, read_config
 from roadworthy.config.render import render_toml
 from roadworthy.config.sections import (
+    FILE_NAME,
     AuditSection,
     Bound,
     ChecksSection,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from roadworthy.config.sections import Bound, Config, PurposeSection
+from roadworthy.config.sections import FILE_NAME, Bound, Config, PurposeSection
 from roadworthy.errors import UserError
 from roadworthy.results import Requirement
 
@@ -29,7 +29,9 @@ RULES = (
 
 
 def requirements_of(
-    config: Config, requirements: Mapping[str, Requirement | None], file: str = "roadworthy.toml"
+    config: Config,
+    requirements: Mapping[str, Requirement | None],
+    origin: Mapping[str, str] | None = None,
 ) -> dict[str, Requirement]:
     """Return the requirements that take the place of the checks' own.
 
@@ -40,8 +42,8 @@ def requirements_of(
     ----------
     config : Config
     requirements : mapping of check name to its own Requirement, or None for a note
-    file : str
-        What the source of an overridden bound is called.
+    origin : mapping of "section.key" to str, optional
+        Where each setting came from (`Settings.origin`), for the source; else roadworthy.toml.
 
     Raises
     ------
@@ -59,18 +61,19 @@ def requirements_of(
     for rule in RULES:
         answer, own = getattr(config.purpose, rule.answer), requirements.get(rule.check)
         if answer is not None and own is not None:
-            source = f"{file}: {rule.says.format(answer=answer)}"
+            origin_of = _origin(origin, f"purpose.{rule.answer}")
+            source = f"{origin_of}: {rule.says.format(answer=answer)}"
             found[rule.check] = Requirement(own.direction, rule.bound(answer), source)
     for check, override in config.requirements.items():
         if check not in requirements:
             continue
-        own = requirements[check]
+        own, origin_of = requirements[check], _origin(origin, f"requirements.{check}")
         if own is None:
             raise UserError(
-                f"{file}: [requirements] sets a bound for {check}, which only notes what it finds and "
+                f"{origin_of}: [requirements] sets a bound for {check}, which only notes what it finds and "
                 "is never judged. Leave the line out."
             )
-        found[check] = Requirement(own.direction, override.bound, _source(override, file))
+        found[check] = Requirement(own.direction, override.bound, _source(override, origin_of))
     return found
 
 
@@ -107,5 +110,9 @@ def purpose_key(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _source(override: Bound, file: str) -> str:
-    return f"{file}: {override.source}" if override.source else file
+def _source(override: Bound, origin: str) -> str:
+    return f"{origin}: {override.source}" if override.source else origin
+
+
+def _origin(origin: Mapping[str, str] | None, key: str) -> str:
+    return (origin or {}).get(key, FILE_NAME)

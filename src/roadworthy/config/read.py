@@ -11,10 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from roadworthy.config.lines import line_of
-from roadworthy.config.sections import COLUMN, FILES, Bound, Config, Section, SplitFiles
+from roadworthy.config.sections import COLUMN, FILE_NAME, FILES, Bound, Config, Section, SplitFiles
 from roadworthy.errors import UserError
-
-FILE_NAME = "roadworthy.toml"
 
 _KINDS = {
     "string_type": 'text in quotes, like "abc"',

@@ -16,6 +16,8 @@ from pydantic import (
 
 from roadworthy.config.duration import parse_duration
 
+FILE_NAME = "roadworthy.toml"
+
 FailOn = Literal["fail", "error", "undecided"]
 ProfileName = Literal["quick", "standard", "full"]
 

@@ -18,6 +18,7 @@ Method = Literal["bca", "reflected", "percentile"]
 # Parts left out in turn for the acceleration: its error falls with their number and 200 evaluations
 # of the statistic are few beside 999 resamples.
 _PARTS = 200
+_FEWEST = 39  # 1 / 40 of the resamples beyond the outermost one on each side
 
 
 def bootstrap(
@@ -149,6 +150,7 @@ def from_replicates(
     (2.5, 97.5)
     """
     values = np.asarray(replicates, np.float64).ravel()
+    assert values.size >= _FEWEST, f"{values.size} resamples cannot show a tail of 2.5 %"
     kept = np.sort(values[np.isfinite(values)])
     if not np.isfinite(estimate) or kept.size < max(2, 0.99 * values.size):
         raise NotApplicable(

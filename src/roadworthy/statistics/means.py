@@ -11,6 +11,9 @@ from roadworthy.statistics.distributions import GRID, limit, quantiles_on
 from roadworthy.statistics.intervals import FloatArray, exact_limit
 from roadworthy.statistics.rates import measured
 
+# A standard error below this share of the mean is the rounding of equal values.
+_ROUNDING = 1e-14
+
 
 class Moments(NamedTuple):
     """A mean-like estimate: its standard error, its standardised skewness, its degrees of freedom."""
@@ -132,7 +135,9 @@ def mean_difference(
     total = float(share_a + share_b)
     third = _third(x - x.mean()) / x.size**2 - _third(y - y.mean()) / y.size**2
     degrees, skewness = None, 0.0
-    if total > 0:
+    if total <= (_ROUNDING * max(abs(x.mean()), abs(y.mean()))) ** 2:
+        total = 0.0
+    else:
         degrees = total**2 / (share_a**2 / (x.size - 1) + share_b**2 / (y.size - 1))
         skewness = float(third / total**1.5)
     return _mean_like(
@@ -242,8 +247,7 @@ def _moments(x: FloatArray, clusters: npt.ArrayLike | None) -> Moments:
         draws = np.bincount(codes.ravel(), weights=draws) * (k / x.size)
     k = draws.size
     error = float(np.sqrt(np.sum(draws**2) / (k - 1) / k))
-    # Below this, the spread is rounding of equal values.
-    if error <= 1e-14 * abs(center):
+    if error <= _ROUNDING * abs(center):
         return Moments(center, 0.0, 0.0, float(k - 1))
     return Moments(center, error, float(_third(draws) / k**2 / error**3), float(k - 1))
 
