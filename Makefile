@@ -8,7 +8,11 @@ STAMP := $(VENV)/.installed
 
 demo: $(STAMP)  ## set everything up and audit the built-in subject "digits"
 	$(BIN)/roadworthy audit digits --profile quick --fail-on error
-	@$(BIN)/python -m roadworthy.demo
+	@echo
+	@echo "This was a model with the flaws of a first attempt. Now your own:"
+	@echo "  $(BIN)/roadworthy init data.parquet      looks at a table and asks what the model is for"
+	@echo "  $(BIN)/roadworthy audit                  audits it; a default model is trained if you have none"
+	@echo "  $(BIN)/roadworthy audit subject.py       a PyTorch model: README.md, 'Your own model in five minutes'"
 
 test: $(STAMP)-test  ## set everything up and run the fast tests
 	$(BIN)/python -m pytest -m "not slow"

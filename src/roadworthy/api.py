@@ -14,7 +14,8 @@ from roadworthy.procedures.stored import STORED
 from roadworthy.report import Report
 from roadworthy.results import Record, Requirement
 from roadworthy.subject import Subject
-from roadworthy.subject_choice import chosen_subject, settled, subject_named
+from roadworthy.subject.python_file import load_subject
+from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
     from roadworthy.config import Settings
@@ -239,7 +240,7 @@ def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit
             )
         return model
     if isinstance(model, str) and not data:
-        return subject_named(model)
+        return load_subject(model)
     from roadworthy.subject.live import subject_from
 
     return subject_from(model, **data)

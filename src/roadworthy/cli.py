@@ -256,10 +256,10 @@ def selftest(
     """
     from roadworthy import api
     from roadworthy.procedures.selftest import console
-    from roadworthy.subject_choice import subject_named
+    from roadworthy.subject.python_file import load_subject
 
     found = api.selftest(
-        subject_named(subject),
+        load_subject(subject),
         only=_split(only) or (),
         skip=_split(skip) or (),
         profile=profile,

@@ -8,11 +8,9 @@ from roadworthy import config
 from roadworthy.config import Settings, SplitFiles, SubjectSection
 from roadworthy.errors import UserError
 from roadworthy.subject import Roles, Subject
-from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.intake import model_from_file, with_model
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
-from roadworthy.subject.problems import nearest
 from roadworthy.subject.python_file import load_subject
 from roadworthy.subject.readers import subject_from_file
 
@@ -42,7 +40,7 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     """
     asked = settings.subject
     if named is not None:
-        return subject_named(named)
+        return load_subject(named)
     if asked.predictions is not None:
         return subject_from_predictions(
             asked.predictions,
@@ -62,23 +60,6 @@ def _source(asked: SubjectSection) -> str | Mapping[str, str]:
     if asked.data is None:
         raise UserError(NOTHING)
     return asked.data
-
-
-def subject_named(named: str) -> Subject:
-    """Return the built-in subject of that name, or the one that a Python file or module makes."""
-    if named in BUILTIN:
-        return builtin_subject(named)
-    if named.endswith(".py") or ":" in named:
-        return load_subject(named)
-    if Path(named).exists():
-        raise UserError(
-            f"{named} is data, not a subject. Write `roadworthy audit --data {named} --target COLUMN`, "
-            f"or `roadworthy init {named}` to choose the columns."
-        )
-    raise UserError(
-        f'No subject "{named}".{nearest(named, BUILTIN)} Built in are {", ".join(BUILTIN)}; your own '
-        "is a file.py, a file.py:function or a module:function."
-    )
 
 
 def _options(settings: Settings) -> DataOptions:

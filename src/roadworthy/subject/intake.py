@@ -171,6 +171,12 @@ def model_from_object(model: Any, recipe: Recipe | None = None) -> Model:
         return Model(recipe=recipe)
     if isinstance(model, Network):
         return Model(model, recipe=recipe, note="the given network is trained here")
+    if "torch" in sys.modules and _is_module_class(model):
+        return Model(
+            Network(model, model.__qualname__),
+            recipe=recipe,
+            note=f"{model.__qualname__} is trained here",
+        )
     if "torch" in sys.modules and _is_module(model):
         note = (
             f"{type(model).__qualname__} with its weights: everything can be audited"
@@ -196,6 +202,12 @@ def _is_module(model: object) -> bool:
     return isinstance(model, nn.Module)
 
 
+def _is_module_class(model: object) -> bool:
+    from torch import nn
+
+    return isinstance(model, type) and issubclass(model, nn.Module)
+
+
 def with_model(subject: Subject, model: Model) -> Subject:
     """Return the subject with a model, after some rows have been shown to it.
 
@@ -215,6 +227,8 @@ def with_model(subject: Subject, model: Model) -> Subject:
     if model.weights is not None:
         load_weights(module, model.weights)
     trained = model.weights is not None
+    if _takes_numbers_only(module, subject):
+        subject = _as_numbers(subject)
     subject = probed(subject, lambda inputs: _outputs(module, inputs), trained=trained)
     categories = [column.name for column in subject.columns if column.kind == "category"]
     if categories:
@@ -226,6 +240,28 @@ def with_model(subject: Subject, model: Model) -> Subject:
         recipe=model.recipe,
         notes=notes,
     )
+
+
+def _takes_numbers_only(module: "nn.Module", subject: Subject) -> bool:
+    """Whether rows of whole numbers are no codes of tokens to this module, but numbers."""
+    split = next(iter(subject.splits.values()))
+    if split.inputs is None or split.inputs.ndim != 2 or split.inputs.dtype.kind not in "iu":
+        return False
+    for kind, is_right in ((split.inputs.dtype, False), (np.dtype(float), True)):
+        try:
+            _outputs(module, split.inputs[:2].astype(kind))
+        except UserError:
+            continue
+        return is_right
+    return False
+
+
+def _as_numbers(subject: Subject) -> Subject:
+    splits = {
+        name: split if split.inputs is None else replace(split, inputs=split.inputs.astype(float))
+        for name, split in subject.splits.items()
+    }
+    return replace(subject, splits=splits)
 
 
 def _outputs(module: "nn.Module", inputs: np.ndarray) -> np.ndarray:
