@@ -157,3 +157,15 @@ def test_the_delimiter_is_the_one_that_divides_lines_evenly(mark) -> None:
         mark.join(["x, y" if mark != "," else "x", "1", "2"]) + "\n",
     ]
     assert delimiter_of(lines) == mark
+
+
+def test_blank_lines_and_excel_s_own_line_before_the_header_are_skipped(tmp_path) -> None:
+    table = read_delimited(write(tmp_path, "\n\nsep=;\na;b\n1,5;x, y\n2,5;z\n"))
+    assert list(table.columns) == ["a", "b"]
+    assert table.columns["a"].values.tolist() == [1.5, 2.5]
+    assert table.columns["b"].categories == ("x, y", "z")
+
+
+def test_lines_may_end_as_on_windows(tmp_path) -> None:
+    table = read_delimited(write(tmp_path, "a,b\r\n1,x\r\n2,y\r\n"))
+    assert table.columns["b"].categories == ("x", "y")

@@ -115,6 +115,18 @@ def test_rows_of_numbers_are_a_table_and_codes_of_tokens_are_not() -> None:
     assert made.splits["test"].inputs.dtype == tokens.dtype
 
 
+def test_whole_numbers_are_numbers_to_a_module_that_takes_numbers() -> None:
+    rows = np.random.default_rng(0).integers(0, 9, (50, 3))
+    labels = np.arange(50) % 2
+    made = subject_from(nn.Linear(3, 2), test=(rows, labels))
+    assert made.splits["test"].inputs.dtype == np.float64
+    made = subject_from(
+        nn.Sequential(nn.Embedding(9, 2), nn.Flatten(), nn.Linear(6, 2)), test=(rows, labels)
+    )
+    assert made.splits["test"].inputs.dtype == rows.dtype
+    assert subject_from(data=(rows, labels)).modality == "table"
+
+
 def test_names_of_classes_and_a_positive_one_can_be_given() -> None:
     x, y = images()
     made = subject_from(data=(x, y % 2), classes=["cat", "dog"], positive="cat", name="pets")

@@ -48,8 +48,8 @@ def subject_from_arrays(
 ) -> Subject:
     """Return the subject of arrays, without a model.
 
-    Rows of up to 256 floating-point numbers are a table whose columns are called x0, x1, ...; all
-    else is handed to the model as it is.
+    Rows of up to 256 numbers are a table whose columns are called x0, x1, ...; all else, and whole
+    numbers for a trained model, which may be codes of tokens, is handed on as it is.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def subject_from_arrays(
     attributes = _attributes(parts, options, problems)
     problems.raise_if_any()
     assert target is not None
-    is_table = _is_table(parts)
+    is_table = _is_table(parts, options)
     rows = _rows(parts, target, attributes, options)
     division = _division(parts, rows, options)
     return Subject(
@@ -106,6 +106,11 @@ def _check(parts: Mapping[str, Part], options: DataOptions, problems: Problems) 
         problems.add(f"rows of all splits must have one shape, and these differ: {said}")
     for split, part in parts.items():
         _check_part(split, part, problems)
+    if options.roles.dropped or options.split is not None:
+        problems.add(
+            "arrays have no named columns, so --drop and --split do not apply; give a table, or the "
+            "arrays of each split"
+        )
     known = set[str]().union(*(part.beside for part in parts.values()))
     asked: list[tuple[str, str | None]] = [("sensitive", n) for n in options.roles.sensitive]
     roles = ("entity", "time", "source", "domain", "id", "weight")
@@ -185,9 +190,11 @@ def _attributes(
     return found
 
 
-def _is_table(parts: Mapping[str, Part]) -> bool:
+def _is_table(parts: Mapping[str, Part], options: DataOptions) -> bool:
+    """Whether rows are lists of numbers. Whole numbers may be codes of tokens to a given model."""
+    kinds = "f" if options.model_is_trained else "fiub"
     return all(
-        p.inputs.ndim == 2 and p.inputs.dtype.kind == "f" and p.inputs.shape[1] <= WIDEST_TABLE
+        p.inputs.ndim == 2 and p.inputs.dtype.kind in kinds and p.inputs.shape[1] <= WIDEST_TABLE
         for p in parts.values()
     )
 

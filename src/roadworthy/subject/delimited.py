@@ -70,9 +70,13 @@ def cells_of(path: Path) -> Cells:
     require_file(path)
     encoding = encoding_of(path)
     sample = _sample(path, encoding)
-    delimiter = delimiter_of(sample)
-    names, renamed = _names(path, sample, delimiter)
-    table = _cells(path, encoding, delimiter, names)
+    before = next((i for i, line in enumerate(sample) if line.strip()), len(sample))
+    declared = re.fullmatch(r"sep=(.)\s*", sample[before]) if before < len(sample) else None
+    before += declared is not None  # a line that Excel writes
+    lines = [line for line in sample[before:] if line.strip()]
+    delimiter = declared[1] if declared and declared[1] in DELIMITERS else delimiter_of(lines)
+    names, renamed = _names(path, lines, delimiter)
+    table = _cells(path, encoding, delimiter, names, skip=before + 1)
     dialect = Dialect(encoding, delimiter, _decimal(table, delimiter))
     return Cells(table, dialect, (*dialect.notes(), *renamed))
 
@@ -117,9 +121,8 @@ def _sample(path: Path, encoding: str) -> list[str]:
     text_encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     with path.open(encoding=text_encoding, newline="", errors="replace") as stream:
         text = stream.read(SAMPLE).lstrip("\ufeff")
-    lines = text.splitlines(keepends=True)
-    whole = lines if len(text) < SAMPLE else lines[:-1]
-    return [line for line in whole if line.strip()][:LINES]
+    lines = list(io.StringIO(text, newline=""))
+    return lines[:LINES] if len(text) < SAMPLE else lines[: min(LINES, len(lines) - 1)]
 
 
 def delimiter_of(lines: Sequence[str]) -> str:
@@ -152,7 +155,7 @@ def _names(path: Path, lines: Sequence[str], delimiter: str) -> tuple[list[str],
     return names, notes
 
 
-def _cells(path: Path, encoding: str, delimiter: str, names: list[str]) -> "pa.Table":
+def _cells(path: Path, encoding: str, delimiter: str, names: list[str], *, skip: int) -> "pa.Table":
     """Return every cell as text. The file is read in one thread, so that a bad line has a number."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -170,7 +173,7 @@ def _cells(path: Path, encoding: str, delimiter: str, names: list[str]) -> "pa.T
     try:
         table = arrow_csv.read_csv(
             source,
-            arrow_csv.ReadOptions(use_threads=False, column_names=places, skip_rows=1),
+            arrow_csv.ReadOptions(use_threads=False, column_names=places, skip_rows=skip),
             arrow_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=remember
             ),

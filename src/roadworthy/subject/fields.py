@@ -144,13 +144,10 @@ def _recorded(name: str, split: Split, subject: Subject) -> Fields:
 
 
 def _absent(name: str, subject: Subject) -> Fields:
-    ways = {
-        "train": "mark training rows in a column and name it with --split COLUMN",
-        "validation": "mark validation rows in a column and name it with --split COLUMN",
-        "test": "mark test rows in a column and name it with --split COLUMN",
-        "production": "mark later rows as production in a column and name it with --split COLUMN",
-    }
-    missing = Missing("missing_input", f"there are no {name} rows; {ways[name]}")
+    missing = Missing(
+        "missing_input",
+        f"there are no {name} rows; mark them as {name} in a column and name it with --split COLUMN",
+    )
     fields: Fields = {f"{name}_{field}": missing for field in SPLIT_FIELDS}
     if subject.modality == "predictions":
         fields |= {f"{name}_{kind}": missing for kind in RECORDED}

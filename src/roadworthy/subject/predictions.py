@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from roadworthy.subject.divide import marked
+from roadworthy.subject.live_tables import arrow_of
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.problems import Problems, listed, nearest, rows_named
 from roadworthy.subject.readers import read_table
@@ -17,7 +19,7 @@ from roadworthy.subject.role_columns import (
     target_in,
 )
 from roadworthy.subject.subject import Split, Subject
-from roadworthy.subject.table import ReadColumn, Table
+from roadworthy.subject.table import ReadColumn, Table, table_from_arrow
 from roadworthy.subject.target import Target
 from roadworthy.subject.task import Task
 
@@ -47,14 +49,16 @@ class PredictionColumns:
 
 
 def subject_from_predictions(
-    source: Path | str | Table, recorded: PredictionColumns, options: DataOptions
+    source: Any,  # Any: a path, or a table of any library
+    recorded: PredictionColumns,
+    options: DataOptions,
 ) -> Subject:
     """Return the subject of recorded predictions: whatever needs no model can be audited.
 
     Parameters
     ----------
-    source : path or Table
-        CSV or Parquet with a target, predictions and groups.
+    source : path or table
+        CSV or Parquet, or a table of pandas or pyarrow: a target, predictions, groups.
     recorded : PredictionColumns
     options : DataOptions
 
@@ -64,7 +68,7 @@ def subject_from_predictions(
         With everything that is wrong: unknown columns, probabilities that are none, decisions
         that are no classes of the target.
     """
-    table = source if isinstance(source, Table) else read_table(source)
+    table = _table(source)
     problems = Problems(table.name)
     roles = checked_roles(table, options, problems)
     _check_names(table, recorded, problems)
@@ -100,6 +104,14 @@ def subject_from_predictions(
         people=are_people(roles, options),
         notes=(*table.notes, *target.notes, note),
     )
+
+
+def _table(source: Any) -> Table:  # Any: see `subject_from_predictions`
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, str | Path):
+        return read_table(source)
+    return table_from_arrow(arrow_of(source, "predictions", "target"), "predictions")
 
 
 def _check_names(table: Table, recorded: PredictionColumns, problems: Problems) -> None:

@@ -7,6 +7,7 @@ from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.intake import function_named
 from roadworthy.subject.problems import nearest
 from roadworthy.subject.subject import Subject
+from roadworthy.subject.validity import require_valid
 
 FUNCTION = "subject"
 
@@ -30,7 +31,7 @@ def load_subject(reference: str) -> Subject:
             f"{reference} returns a {type(made).__qualname__}; a roadworthy Subject was expected. "
             "End the function with: return roadworthy.subject_from(model, train=..., test=...)."
         )
-    return made
+    return require_valid(made)
 
 
 def _refuse(reference: str) -> None:
