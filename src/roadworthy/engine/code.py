@@ -16,7 +16,9 @@ GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS
 ATTRIBUTE_LOADS = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 STORES = frozenset(("STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"))
 WALKS = frozenset(("IMPORT_FROM", "SWAP", "POP_TOP"))  # from a to b and c in `import a.b.c as d`
+CONSTANT_LOADS = frozenset(("LOAD_CONST", "LOAD_SMALL_INT"))
 HAS_CONSTANT = frozenset(dis.hasconst)
+HAS_NAME = frozenset(dis.hasname)
 
 NOT_CODE = frozenset(("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
 """Names that the body of a class stores and that say where or how it is written, not what it does."""
@@ -47,6 +49,7 @@ class Reading:
     references: tuple[Reference, ...]
 
 
+_INSTRUCTIONS: dict[int, list[dis.Instruction]] = {}  # while one reading is made; they are large
 _READINGS: dict[int, tuple[CodeType, Reading]] = {}  # holds the code, so that its id stays taken
 
 
@@ -57,6 +60,7 @@ def reading_of(code: CodeType) -> Reading:
         references = dict.fromkeys(_references(code, {}))
         known = (code, Reading(_digest(code), tuple(references)))
         _READINGS[id(code)] = known
+        _INSTRUCTIONS.clear()
     return known[1]
 
 
@@ -64,30 +68,41 @@ def _digest(code: CodeType) -> bytes:
     """Hash operations and arguments; a constant counts where it is used, so a docstring never does."""
     content = sha256()
     counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
-    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    content.update(_text((*counts, code.co_flags & FLAGS)))
-    content.update(_text(names) + code.co_exceptiontable)
-    instructions = _instructions(code)
-    following = [*instructions[1:], None]
-    for step, after in zip(instructions, following, strict=True):
+    names = (code.co_varnames, code.co_freevars, code.co_cellvars)
+    content.update(_text((*counts, code.co_flags & FLAGS, *names)) + code.co_exceptiontable)
+    for step in _without_place(_instructions(code)):
         content.update(step.opcode.to_bytes(2, "little"))
-        if after is not None and after.opname == "STORE_NAME" and after.argval in NOT_CODE:
-            continue
         if step.opcode in HAS_CONSTANT:
-            content.update(constant_digest(step.argval))
+            content.update(_constant_digest(step.argval))
         else:
-            content.update(_text(step.arg))
+            content.update(_text(step.argval if step.opcode in HAS_NAME else step.arg))
     return content.digest()
 
 
-def constant_digest(value: object) -> bytes:
+def _without_place(instructions: list[dis.Instruction]) -> Iterator[dis.Instruction]:
+    """Leave out what a class body stores of where and how it is written."""
+    held: dis.Instruction | None = None
+    for step in instructions:
+        if step.opname == "STORE_NAME" and step.argval in NOT_CODE and held is not None:
+            held = None
+            continue
+        if held is not None:
+            yield held
+        held = step if step.opname in CONSTANT_LOADS else None
+        if held is None:
+            yield step
+    if held is not None:
+        yield held
+
+
+def _constant_digest(value: object) -> bytes:
     """Hash a constant of a code object: a scalar, nested code, or tuples and frozensets of them."""
     if isinstance(value, CodeType):
         return reading_of(value).digest
     if isinstance(value, tuple):
-        parts = [constant_digest(v) for v in value]
+        parts = [_constant_digest(v) for v in value]
     elif isinstance(value, frozenset):
-        parts = sorted(constant_digest(v) for v in value)
+        parts = sorted(_constant_digest(v) for v in value)
     else:
         # The text of a literal is the literal: it tells 1 from True, 1.0 and "1", and 0.0 from -0.0.
         return sha256(_text(value)).digest()
@@ -99,7 +114,11 @@ def _text(value: object) -> bytes:
 
 
 def _instructions(code: CodeType) -> list[dis.Instruction]:
-    return [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+    found = _INSTRUCTIONS.get(id(code))
+    if found is None:
+        found = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+        _INSTRUCTIONS[id(code)] = found
+    return found
 
 
 def _references(code: CodeType, inherited: Mapping[str, Import]) -> Iterator[Reference]:
@@ -110,12 +129,18 @@ def _references(code: CodeType, inherited: Mapping[str, Import]) -> Iterator[Ref
     instructions = _instructions(code)
     imports = list(_imports(instructions))
     known = {**inherited, **{i.variable: i.source for i in imports if i.variable}}
+    cells = {*code.co_cellvars, *code.co_freevars}
     seen: set[str | Import] = set()
     for position, step in enumerate(instructions):
         if isinstance(step.argval, CodeType):
             found = list(_references(step.argval, known))
         else:
-            found = list(_loads(step, known, _path(instructions, position + 1)))
+            # A closure is handed on as it is: what it holds counts where it is read.
+            handed_on = step.opname == "LOAD_CLOSURE" or (
+                step.opname.startswith("LOAD_FAST") and step.argval in cells
+            )
+            path = _path(instructions, position + 1)
+            found = [] if handed_on else list(_loads(step, known, path))
         seen |= {reference.source for reference in found}
         yield from found
     yield from (Reference(i.source, ()) for i in imports if i.source not in seen)
@@ -126,6 +151,8 @@ def _loads(
 ) -> Iterator[Reference]:
     if "LOAD_" not in step.opname or step.opname in ATTRIBUTE_LOADS or step.opcode in HAS_CONSTANT:
         return
+    if step.opname == "LOAD_NAME" and step.argval == "__name__":
+        return  # what a class body stores as __module__
     if step.opname in GLOBAL_LOADS:
         yield Reference(step.argval, path)
     # One operation may load two variables (3.13); only the last can be what is read from.

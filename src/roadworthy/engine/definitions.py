@@ -19,7 +19,7 @@ from types import (
     ModuleType,
     WrapperDescriptorType,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,14 +143,16 @@ def _content(cell: Any) -> Any:  # Any: a cell, and what is in it
 
 def _resolved(reference: Reference, names: dict[str, Any], own: Own) -> Any:  # Any: what is reached
     """Return what a reference leads to: the object, or the library that it is part of."""
-    found = _source(reference.source, names, own)
-    for attribute in reference.path:
+    source, path = reference
+    if isinstance(source, Import):
+        found, path = _imported(source, path, names, own)
+    else:
+        found = names[source] if source in names else _built_in(source)
+    for attribute in path:
         if not isinstance(found, ModuleType):
             break
         if library_of(found.__name__, own) is not None:
-            if f"{found.__name__}.{attribute}" in UNREADABLE:
-                return Unknown(f"{found.__name__}.{attribute}()")
-            break
+            return _of_library(f"{found.__name__}.{attribute}", own)
         inner = _attribute(found, attribute)
         if inner is None:
             break
@@ -158,32 +160,42 @@ def _resolved(reference: Reference, names: dict[str, Any], own: Own) -> Any:  # 
     return found
 
 
-def _source(source: str | Import, names: dict[str, Any], own: Own) -> Any:  # Any: what is reached
-    if isinstance(source, Import):
-        return _imported(source, names, own)
-    if source in names:
-        return names[source]
-    if f"builtins.{source}" in UNREADABLE:
-        return Unknown(f"{source}()")
-    return Parts("builtin", text(source))
+def _built_in(name: str) -> Read:
+    if f"builtins.{name}" in UNREADABLE:
+        return Unknown(f"{name}()")
+    return Parts("builtin", text(name))
 
 
-def _imported(source: Import, names: dict[str, Any], own: Own) -> Any:  # Any: what is imported
+def _of_library(name: str, own: Own) -> Read:
+    if name in UNREADABLE:
+        return Unknown(f"{name}()")
+    return Parts("library", text(f"{name} {library_of(name, own)}"))
+
+
+class _Imported(NamedTuple):
+    """What an import statement gives, and the attributes of it that are still to be read."""
+
+    found: Any  # Any: an object, or the library that it is part of
+    path: tuple[str, ...]
+
+
+def _imported(
+    source: Import, path: tuple[str, ...], names: dict[str, Any], own: Own
+) -> _Imported:  # Any: global names
     module = source.module
     if source.level:
         module = resolve_name("." * source.level + module, str(names.get("__package__") or ""))
-    library = library_of(module, own)
-    if library is not None:  # not imported: that may take seconds
-        if f"{module}.{source.name}" in UNREADABLE:
-            return Unknown(f"{module}.{source.name}()")
-        return Parts("library", text(f"{module} {library}"))
+    if library_of(module, own) is not None:  # not imported: that may take seconds
+        dotted = (module, *((source.name,) if source.name else ()), *path[:1])
+        return _Imported(_of_library(".".join(dotted), own), ())
     loaded = attempt(lambda: importlib.import_module(module))
     if isinstance(loaded, Failure):
-        return Unknown(f"module {module}, which cannot be imported ({loaded.reason})")
+        what = f"module {module}, which cannot be imported ({loaded.reason})"
+        return _Imported(Unknown(what), ())
     if source.name is None:
-        return loaded.value
+        return _Imported(loaded.value, path)
     found = _attribute(loaded.value, source.name)
-    return loaded.value if found is None else found
+    return _Imported(loaded.value if found is None else found, path)
 
 
 def _attribute(module: ModuleType, name: str) -> Any:  # Any: what a module holds

@@ -18,7 +18,10 @@ Options = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True)
 class Need:
-    """A parameter and the field or node that fills it; an optional one gets None where it is missing."""
+    """A parameter and the field or node that fills it.
+
+    An optional one gets None where that is missing, not applicable, or given by nobody.
+    """
 
     parameter: str
     name: str
@@ -144,7 +147,7 @@ class _Resolver:
         self._open[name] = node
         for need in node.needs:
             found = self.visit(need.name)
-            if found is not None:
+            if found is not None and not (need.optional and found.unknown == need.name):
                 chain = (node, *found.chain)
                 self._problems[name] = _Problem(chain, found.unknown, found.again)
                 break

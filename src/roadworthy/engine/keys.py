@@ -25,7 +25,7 @@ def keys_of(graph: Graph, identifier: Identifier, seed: int) -> Mapping[str, Fin
     def of_need(name: str) -> Fingerprint:
         if name in keys:
             return keys[name]
-        if name in graph.nodes or isinstance(graph.fields.get(name), Missing):
+        if name not in graph.fields or isinstance(graph.fields[name], Missing):
             return NOTHING
         return _once(fields, name, lambda: identifier.of(graph.fields[name]))
 

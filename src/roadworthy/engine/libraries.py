@@ -8,7 +8,6 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from platform import python_implementation, python_version
-from types import ModuleType
 
 PYTHON = f"{python_implementation()} {python_version()}"
 """Stands for the standard library too."""
@@ -33,12 +32,12 @@ def _library(top: str) -> str | None:
     place = _place_of(top)
     if place is None:
         return PYTHON if top in sys.stdlib_module_names else None
-    installed = any(place.is_relative_to(folder) for folder in _installed())
-    if not installed:
-        is_standard = any(place.is_relative_to(folder) for folder in _standard())
+    folder = next((f for f in _installed() if place.is_relative_to(f)), None)
+    if folder is None:
+        is_standard = any(place.is_relative_to(f) for f in _standard())
         return PYTHON if is_standard else None
-    distribution = _distribution_of(top)
-    return None if distribution is None else f"{top} {distribution}"
+    versions = _versions(top, folder)
+    return f"{top} {versions}" if versions else None
 
 
 def _place_of(top: str) -> Path | None:
@@ -76,27 +75,27 @@ def _site_folders() -> frozenset[str]:
     )
 
 
-def _distribution_of(top: str) -> str | None:
-    """Return "distribution version". Most are called as their package; the rest takes 0.1 s once."""
-    try:
-        return metadata.version(top)
-    except metadata.PackageNotFoundError:
-        names = _distributions().get(top)
-    return " ".join(sorted(f"{n} {metadata.version(n)}" for n in set(names))) if names else None
+def _versions(top: str, folder: Path) -> str:
+    """Return name and version of the distributions that installed a package; "" where none did.
+
+    Most are called as their package and looked at first. (`metadata.packages_distributions()` says
+    the same, for all packages at once and in 70 ms.)
+    """
+    every = metadata.distributions(path=[str(folder)])
+    same = metadata.distributions(path=[str(folder)], name=top)
+    for distributions in (same, every):
+        found = {f"{d.name} {d.version}" for d in distributions if _provides(d, top)}
+        if found:
+            return ", ".join(sorted(found))
+    return ""
 
 
-@cache
-def _distributions() -> "dict[str, list[str]]":
-    return dict(metadata.packages_distributions())
-
-
-def is_python_source(module: str) -> bool:
-    """Whether a module is written in Python, so that its objects hide no state in C."""
-    loaded: ModuleType | None = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None)
-    if file is None:
-        return module in ("__main__", "builtins")
-    return str(file).endswith(".py")
+def _provides(distribution: metadata.Distribution, top: str) -> bool:
+    listed = distribution.read_text("RECORD") or ""
+    return (
+        any(f"\n{top}{mark}" in f"\n{listed}" for mark in ("/", ".py,", "."))
+        or top in (distribution.read_text("top_level.txt") or "").split()
+    )
 
 
 def resolves_to(module: str, qualified_name: str, candidate: object) -> bool:

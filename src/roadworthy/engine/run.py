@@ -269,7 +269,7 @@ class _Run:
             if need.name in self._graph.nodes:
                 found[need.parameter] = self._values.get(need.name)
                 continue
-            value = self._graph.fields[need.name]
+            value = self._graph.fields.get(need.name)
             if isinstance(value, Missing):
                 value = None
             elif type(value) is np.ndarray:

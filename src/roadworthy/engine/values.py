@@ -15,15 +15,15 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 from pathlib import PurePath
-from types import GenericAlias, MappingProxyType, UnionType
+from types import GenericAlias, MappingProxyType, SimpleNamespace, UnionType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from roadworthy.engine.arrays import digest_of_array
 from roadworthy.engine.isolation import Failure, attempt
-from roadworthy.engine.libraries import is_python_source
 from roadworthy.engine.parts import Parts, Unknown, text
 
 Read = Parts | Unknown
@@ -99,6 +99,7 @@ PLAIN: dict[type, Callable[[Any], Read]] = {  # Any: a value of the type in the 
     dict: _mapping,
     OrderedDict: _mapping,
     MappingProxyType: _mapping,
+    SimpleNamespace: lambda v: Parts("namespace", children=(_mapping(vars(v)),)),
     defaultdict: lambda v: Parts("defaultdict", children=(v.default_factory, _mapping(v))),
     set: lambda v: Parts("set", children=tuple(v)),
     frozenset: lambda v: Parts("set", children=tuple(v)),
@@ -125,9 +126,7 @@ BY_KIND: tuple[tuple[Any, Callable[[Any], Read]], ...] = (  # Any: types, and va
     ((TypeVar, ParamSpec), lambda v: Parts("type variable", text(v.__name__))),
 )
 
-PAYLOADS: dict[type, str] = {
-    k: k.__name__ for k in (dict, OrderedDict, list, tuple, str, int, float, set, frozenset, bytes)
-}
+PAYLOADS = (OrderedDict, dict, list, tuple, str, int, float, set, frozenset, bytes)
 
 
 def _alias(value: Any) -> tuple[Any, ...]:  # Any: a generic alias or a union of types
@@ -135,22 +134,39 @@ def _alias(value: Any) -> tuple[Any, ...]:  # Any: a generic alias or a union of
 
 
 def _object(value: Any) -> Read:  # Any: an instance of a class that is not known here
-    """Read `__dict__` and slots, where all classes of an object are written in Python."""
+    """Read `__dict__`, slots and what a built-in base holds, where that is all there is."""
     kind = type(value)
-    payload: tuple[Any, ...] = ()
-    for each in kind.__mro__:
-        if each in PAYLOADS:
-            payload = payload or (PLAIN[each](each(value)),)
-        elif each is not object and not is_python_source(each.__module__):
-            return Unknown(f"an object of type {_name(kind)}")
-    slots = {
-        name: getattr(value, name, UNSET)
-        for each in kind.__mro__
-        for name in _slots(each)
-        if name not in ("__dict__", "__weakref__")
-    }
-    state = {**slots, **getattr(value, "__dict__", {})}
+    base = next((each for each in kind.__mro__ if each in PAYLOADS), object)
+    slots = [name for each in kind.__mro__ for name in _slots(each)]
+    if _size(kind) != _expected_size(
+        base, len(slots), kind.__dictoffset__ != 0, kind.__weakrefoffset__ != 0
+    ):
+        return Unknown(f"an object of type {_name(kind)}")
+    payload = () if base is object else (PLAIN[base](_as(base, value)),)
+    state = {name: getattr(value, name, UNSET) for name in slots} | getattr(value, "__dict__", {})
     return Parts("instance", children=(kind, *payload, _mapping(state)))
+
+
+def _as(
+    base: Any, value: Any
+) -> Any:  # Any: one of PAYLOADS, and a value of a class derived from it
+    return base(value)
+
+
+def _size(kind: type) -> tuple[int, int]:
+    return kind.__basicsize__, kind.__itemsize__
+
+
+@cache
+def _expected_size(base: type, slots: int, has_dict: bool, has_weakref: bool) -> tuple[int, int]:
+    """Return how large an object is that is written in Python: a larger one hides state in C.
+
+    Where a class says it is from does not tell: operator.itemgetter is written in C.
+    """
+    names = [f"slot{i}" for i in range(slots)]
+    names += ["__dict__"] * (has_dict and not base.__dictoffset__)
+    names += ["__weakref__"] * (has_weakref and not base.__weakrefoffset__)
+    return _size(type("Written", (base,), {"__slots__": tuple(names)}))
 
 
 def _slots(kind: type) -> tuple[str, ...]:
@@ -159,6 +175,7 @@ def _slots(kind: type) -> tuple[str, ...]:
     return tuple(
         f"_{kind.__name__.lstrip('_')}{n}" if n.startswith("__") and not n.endswith("__") else n
         for n in names
+        if n not in ("__dict__", "__weakref__")
     )
 
 
