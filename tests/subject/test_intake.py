@@ -193,6 +193,8 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, suffix, protoc
         with pytest.raises(UserError):
             call(str(path))
     assert not canary.exists()
+    if suffix not in (".pkl", ".joblib") and protocol:
+        assert look_inside(path).calls == ("posix.mkdir",)
     pickle.loads(path.read_bytes())
     assert canary.exists()  # the file is as evil as it claims to be
 

@@ -68,7 +68,9 @@ def look_inside(path: Path) -> Inside:
                 ".joblib",
             )
             return Inside("pickle" if is_pickle else "other")
-        names = [name for _ in range(LEGACY_PICKLES) for name in names_in(stream)]
+        names: list[str] = []
+        for _ in range(LEGACY_PICKLES):
+            names += names_in(stream) if stream.peek(1) else []
     return _judged(names)
 
 
