@@ -1,17 +1,14 @@
 """Measurements of differences of rates: of two independent samples, of two models on the same rows."""
 
+from math import sqrt
+
 import numpy as np
 import numpy.typing as npt
 
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Evidence, Measurement, TwoCounts
 from roadworthy.statistics.distributions import GRID, quantiles_on
-from roadworthy.statistics.intervals import (
-    Interval,
-    clopper_pearson,
-    square_and_add,
-    wilson,
-)
+from roadworthy.statistics.intervals import Interval, exact_end, square_and_add, wilson
 from roadworthy.statistics.rates import measured
 
 
@@ -99,7 +96,19 @@ def newcombe_paired(
     >>> round(low, 3), round(high, 3)
     (-0.507, -0.026)
     """
-    return _paired(both, only_a, only_b, neither, level, exact=False)
+    n = both + only_a + only_b + neither
+    if n <= 0:
+        raise NotApplicable("there are no rows to compare; at least one is needed")
+    hits = np.array([both + only_a, both + only_b], np.float64)
+    limits = wilson(hits, np.array([n, n]), level)
+    low, high = square_and_add(
+        hits[:1] / n,
+        Interval(limits.low[:1], limits.high[:1]),
+        hits[1:] / n,
+        Interval(limits.low[1:], limits.high[1:]),
+        _correlation(both, only_a, only_b, neither),
+    )
+    return Interval(max(float(low[0]), -1.0), min(float(high[0]), 1.0))
 
 
 def paired_rate_difference(
@@ -142,9 +151,10 @@ def paired_rate_difference(
         raise NotApplicable("there are no rows to compare; at least one is needed")
     cells = (int(np.sum(a & b)), int(np.sum(a & ~b)), int(np.sum(~a & b)), int(np.sum(~a & ~b)))
 
+    correlation = _correlation(*cells)
+
     def ends(probability: float) -> float:
-        interval = _paired(*cells, abs(1.0 - 2.0 * probability), exact=True)
-        return interval.low if probability < 0.5 else interval.high
+        return _exact_paired_end(cells, correlation, probability)
 
     return measured(
         (cells[1] - cells[2]) / a.size,
@@ -157,23 +167,16 @@ def paired_rate_difference(
     )
 
 
-def _paired(
-    both: float, only_a: float, only_b: float, neither: float, level: float, *, exact: bool
-) -> Interval[float]:
-    n = both + only_a + only_b + neither
-    if n <= 0:
-        raise NotApplicable("there are no rows to compare; at least one is needed")
-    single = clopper_pearson if exact else wilson
-    hits = np.array([both + only_a, both + only_b], np.float64)
-    limits = single(hits, np.array([n, n]), level)
-    low, high = square_and_add(
-        hits[:1] / n,
-        Interval(limits.low[:1], limits.high[:1]),
-        hits[1:] / n,
-        Interval(limits.low[1:], limits.high[1:]),
-        _correlation(both, only_a, only_b, neither),
-    )
-    return Interval(max(float(low[0]), -1.0), min(float(high[0]), 1.0))
+def _exact_paired_end(
+    cells: tuple[int, int, int, int], correlation: float, probability: float
+) -> float:
+    """Return one end of Newcombe's paired interval with Clopper-Pearson limits."""
+    n, upper = sum(cells), probability >= 0.5
+    a, b = (cells[0] + cells[1]) / n, (cells[0] + cells[2]) / n
+    of_a = abs(exact_end(cells[0] + cells[1], n, probability, upper=upper) - a)
+    of_b = abs(exact_end(cells[0] + cells[2], n, 1.0 - probability, upper=not upper) - b)
+    apart = sqrt(max(of_a**2 - 2.0 * correlation * of_a * of_b + of_b**2, 0.0))
+    return min(max(a - b + (apart if upper else -apart), -1.0), 1.0)
 
 
 def _correlation(both: float, only_a: float, only_b: float, neither: float) -> float:

@@ -9,8 +9,8 @@ from roadworthy.results import Counts, Distribution, Estimate, Fact, Quantiles, 
 from roadworthy.statistics.intervals import (
     FloatArray,
     Interval,
-    exact_limit,
-    exact_newcombe,
+    exact_difference_end,
+    exact_end,
 )
 
 # 0.025 and 0.975 are points of the grid, so that the 95 % interval is never interpolated.
@@ -57,10 +57,9 @@ def limit(distribution: Distribution, probability: float) -> float:
     match distribution:
         case Counts(hits, n, scale, offset):
             share = probability if scale >= 0 else 1.0 - probability
-            return offset + scale * float(exact_limit(hits, n, share, upper=share >= 0.5))
+            return offset + scale * exact_end(hits, n, share, upper=share >= 0.5)
         case TwoCounts(hits_a, n_a, hits_b, n_b):
-            ends = exact_newcombe(hits_a, n_a, hits_b, n_b, abs(1.0 - 2.0 * probability))
-            return ends.low if probability < 0.5 else ends.high
+            return exact_difference_end(hits_a, n_a, hits_b, n_b, probability)
         case Estimate(estimate, error, degrees):
             if error == 0.0:
                 return estimate

@@ -1,6 +1,7 @@
 """Interval formulas for rates and their differences, over numbers or over arrays of groups at once."""
 
 from collections.abc import Sequence
+from math import hypot
 from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -60,7 +61,26 @@ def clopper_pearson(
     (0.0, 0.0974)
     """
     tail = (1.0 - level) / 2.0
+    if isinstance(hits, float | int) and isinstance(n, float | int):
+        return Interval(exact_end(hits, n, tail), exact_end(hits, n, 1.0 - tail, upper=True))
     return _paired(exact_limit(hits, n, tail), exact_limit(hits, n, 1.0 - tail, upper=True))
+
+
+def exact_end(hits: float, n: float, probability: float, *, upper: bool = False) -> float:
+    """Return one end of one Clopper-Pearson interval: `exact_limit` without the cost of arrays.
+
+    Examples
+    --------
+    >>> round(exact_end(10, 10, 0.025), 4)
+    0.6915
+    """
+    from scipy.special import betaincinv
+
+    if n <= 0:
+        raise NotApplicable("there are no examples to take a rate of; at least one is needed")
+    if upper:
+        return 1.0 if hits >= n else float(betaincinv(hits + 1.0, n - hits, probability))
+    return 0.0 if hits <= 0 else float(betaincinv(hits, n - hits + 1.0, probability))
 
 
 def exact_limit(
@@ -232,6 +252,26 @@ def exact_newcombe(
     b = Interval(exact_limit(x_b, total_b, tail), exact_limit(x_b, total_b, 1 - tail, upper=True))
     low, high = square_and_add(x_a / total_a, a, x_b / total_b, b)
     return _paired(low, high)
+
+
+def exact_difference_end(
+    hits_a: float, n_a: float, hits_b: float, n_b: float, probability: float
+) -> float:
+    """Return one end of one `exact_newcombe` interval, without the cost of arrays.
+
+    The lower end for a probability below a half, the upper one from there on.
+
+    Examples
+    --------
+    >>> round(exact_difference_end(10, 10, 0, 20, 0.025), 4)
+    0.6485
+    """
+    a, b = hits_a / n_a, hits_b / n_b
+    upper = probability >= 0.5
+    of_a = exact_end(hits_a, n_a, probability, upper=upper)
+    of_b = exact_end(hits_b, n_b, 1.0 - probability, upper=not upper)
+    apart = hypot(of_a - a, of_b - b)
+    return a - b + (apart if upper else -apart)
 
 
 def square_and_add(

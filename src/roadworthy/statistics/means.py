@@ -8,7 +8,7 @@ import numpy.typing as npt
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Estimate, Evidence, Measurement
 from roadworthy.statistics.distributions import GRID, limit, quantiles_on
-from roadworthy.statistics.intervals import FloatArray, exact_limit
+from roadworthy.statistics.intervals import FloatArray, exact_end
 from roadworthy.statistics.rates import measured
 
 # A standard error below this share of the mean is the rounding of equal values.
@@ -230,7 +230,7 @@ def _untransformed(score: float, skewness: float) -> float:
 def _guarded(end: float, center: float, guard: tuple[Bounds, int], probability: float) -> float:
     (least, most), draws = guard
     tail = min(probability, 1.0 - probability)
-    unseen = float(exact_limit(0, draws, 1.0 - tail, upper=True))
+    unseen = exact_end(0, draws, 1.0 - tail, upper=True)
     if probability < 0.5:
         return max(min(end, center - unseen * (center - least)), least)
     return min(max(end, center + unseen * (most - center)), most)

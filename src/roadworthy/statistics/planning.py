@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from roadworthy.results import Counts, Fact, Measurement, Requirement, TwoCounts
-from roadworthy.statistics.intervals import FloatArray, exact_limit, exact_newcombe
+from roadworthy.statistics.intervals import FloatArray, exact_difference_end, exact_end, exact_limit
 
 _MOST = 1000  # times as many examples: beyond that nobody collects them
 
@@ -104,8 +104,7 @@ def _chance_to_pass(rate: float, requirement: Requirement, n: int, level: float)
         )
 
     def too_many(hits: int) -> bool:
-        end = exact_limit(hits, n, (1.0 + level) / 2.0, upper=True)
-        return bool(end > requirement.bound)
+        return exact_end(hits, n, (1.0 + level) / 2.0, upper=True) > requirement.bound
 
     if too_many(0):
         return 0.0
@@ -124,7 +123,13 @@ def _of_counts(counts: Counts, requirement: Requirement, level: float) -> int | 
         return exact_limit(hits, n, tail) >= share
 
     most = counts.n * _MOST
-    start = _first(lambda n: bool(decided(np.array([float(n)]), np.array([rate * n]))[0]), most)
+
+    def decided_one(n: int) -> bool:
+        if rate < share:
+            return exact_end(rate * n, n, 1.0 - tail, upper=True) <= share
+        return exact_end(rate * n, n, tail) >= share
+
+    start = _first(decided_one, most)
     if start is None:
         return None
     # Whole numbers of hits: the first n from there at which the rounded count decides too.
@@ -141,8 +146,9 @@ def _of_two_counts(counts: TwoCounts, requirement: Requirement, level: float) ->
 
     def decided(n: int) -> bool:
         n_a, n_b = n * counts.n_a / total, n * counts.n_b / total
-        low, high = exact_newcombe(a * n_a, n_a, b * n_b, n_b, level)
-        return high <= requirement.bound if below else low >= requirement.bound
+        tail = (1.0 - level) / 2.0 if not below else (1.0 + level) / 2.0
+        end = exact_difference_end(a * n_a, n_a, b * n_b, n_b, tail)
+        return end <= requirement.bound if below else end >= requirement.bound
 
     return _first(decided, total * _MOST)
 

@@ -3,7 +3,7 @@
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Counts, Distribution, Evidence, Fact, Measurement, Quantiles
 from roadworthy.statistics.distributions import GRID, interval_of, quantiles_on
-from roadworthy.statistics.intervals import exact_limit
+from roadworthy.statistics.intervals import exact_end
 
 
 def measured(
@@ -136,17 +136,17 @@ def precision_at_prevalence(
     recall, fallout = true_alarms / positives, false_alarms / negatives
 
     def distance(x: int, n: int, tail: float, *, upper: bool) -> float:
-        end = float(exact_limit(x, n, 1.0 - tail if upper else tail, upper=upper))
+        end = exact_end(x, n, 1.0 - tail if upper else tail, upper=upper)
         return abs(log(end) - log(x / n)) if end > 0.0 and x > 0 else float("inf")
 
     def ends(probability: float) -> float:
         tail, up = min(probability, 1.0 - probability), probability >= 0.5
         if recall == 0.0 or fallout == 0.0:
             # One of the logarithms is infinite: the ratio of the two limits stands in, at half the tail each.
-            best = float(exact_limit(true_alarms, positives, 1.0 - tail / 2, upper=True))
-            worst = float(exact_limit(false_alarms, negatives, 1.0 - tail / 2, upper=True))
-            least = float(exact_limit(true_alarms, positives, tail / 2))
-            fewest = float(exact_limit(false_alarms, negatives, tail / 2))
+            best = exact_end(true_alarms, positives, 1.0 - tail / 2, upper=True)
+            worst = exact_end(false_alarms, negatives, 1.0 - tail / 2, upper=True)
+            least = exact_end(true_alarms, positives, tail / 2)
+            fewest = exact_end(false_alarms, negatives, tail / 2)
             if up:
                 return from_ratio(best / fewest) if fewest > 0.0 else 1.0
             return from_ratio(least / worst)
