@@ -20,7 +20,7 @@ def test_text_of_users_is_no_markup_link_or_mention() -> None:
     text = markdown(made.hostile())
     assert not re.search(r"<(?!/?(details|summary|sub)>)", text)
     assert safe("a|b `c` *d* [e](http://f) ![g](h) @team <i>") == (
-        "a\\|b \\`c\\` \\*d\\* \\[e\\]\\(http:\u200b//f\\) \\!\\[g\\]\\(h\\) @\u200bteam &lt;i&gt;"
+        "a\\|b \\`c\\` \\*d\\* \\[e\\](http:\u200b//f) \\!\\[g\\](h) @\u200bteam &lt;i&gt;"
     )
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roadworthy.reports import charts
-from roadworthy.reports.channels import PAGE, PRINTED, Palette, named
+from roadworthy.reports.channels import PAGE, PRINTED, Palette, is_share, named
+from roadworthy.reports.wording import join_unit, plain
 from roadworthy.results import (
     Bars,
     Curve,
@@ -44,7 +45,7 @@ def figure(
     spec = chart.properties(width=width).to_dict(validate=False)
     spec.pop("$schema", None)  # names a version that the drawing library may not have
     spec["config"] = _config(palette)
-    spec["background"] = None
+    spec["background"] = "transparent"
     return spec
 
 
@@ -73,7 +74,10 @@ def caption(evidence: Evidence) -> str:
     if isinstance(evidence, Intervals):
         says.append("Dot: estimate; line: interval.")
     if isinstance(evidence, (Intervals, Histogram)) and evidence.reference is not None:
-        says.append(f"Dashed line: {evidence.reference:,.6g}.")
+        axis = evidence.value if isinstance(evidence, Intervals) else evidence.x
+        share = is_share(axis)
+        at = join_unit(plain(100 * evidence.reference), "%") if share else plain(evidence.reference)
+        says.append(f"Dashed line: {at}.")
     return " ".join(says)
 
 

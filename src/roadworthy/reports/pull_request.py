@@ -9,8 +9,7 @@ from roadworthy.results import Audit, Evidence, Examples, Finding, Table
 
 MOST_LETTERS = 60_000  # a comment on GitHub holds 65,536
 MOST_ROWS = 8
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
-ASIDE = ("pass", "note", "not_run")
+SPECIAL = re.compile(r"([\\`*_{}\[\]#+!|~$])")
 
 
 def markdown(audit: Audit, pictures: str | None = None) -> str:
@@ -33,8 +32,8 @@ def markdown(audit: Audit, pictures: str | None = None) -> str:
         *_section(audit, "inconclusive", "What is undecided", pictures),
         _all_checks(audit),
         _many(audit),
-        f"<sub>roadworthy {safe(audit.roadworthy_version)}, seed {audit.seed}, subject "
-        f"{safe(audit.subject.key)}. The whole record is in audit.json.</sub>",
+        f"<sub>roadworthy {raw(audit.roadworthy_version)}, seed {audit.seed}, subject "
+        f"{raw(audit.subject.key)}. The whole record is in audit.json.</sub>",
     ]
     return _fitted([part for part in parts if part])
 
@@ -54,9 +53,12 @@ def markdown_pictures(audit: Audit) -> Mapping[str, str]:
 
 def safe(text: str) -> str:
     """Write text that means nothing but itself in Markdown: no markup, HTML, link or mention."""
-    text = " ".join(text.split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = SPECIAL.sub(r"\\\1", text)
+    return SPECIAL.sub(r"\\\1", raw(text))
+
+
+def raw(text: str) -> str:
+    """Write text that means nothing but itself within a line of HTML, where backslashes are text."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # A zero-width space: a name mentions nobody, an address is no link.
     return text.replace("@", "@\u200b").replace("://", ":\u200b//").replace("www.", "www\u200b.")
 
@@ -65,7 +67,7 @@ def _header(audit: Audit) -> str:
     rows = ", ".join(f"{safe(s.name)} {s.rows:,}" for s in audit.subject.splits)
     parts = [
         f"*Evidence, not certification.* {wording.exit_words(audit)} "
-        f"{safe(wording.sentence(audit.subject.task))} Rows: {rows or 'none'}. "
+        f"{safe(wording.task_words(audit.subject))}. Rows: {rows or 'none'}. "
         f"Profile {safe(audit.profile)}, {safe(wording.date_words(audit.started))}."
     ]
     if not audit.complete:
@@ -151,7 +153,7 @@ def _many(audit: Audit) -> str:
 
 
 def _folded(title: str, lines: list[str]) -> list[str]:
-    return [f"<details><summary>{safe(title)}</summary>", "", *lines, "", "</details>"]
+    return [f"<details><summary>{raw(title)}</summary>", "", *lines, "", "</details>"]
 
 
 def _file(finding: Finding, i: int) -> str:

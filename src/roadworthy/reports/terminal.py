@@ -22,7 +22,7 @@ STYLES: dict[Verdict, str] = {
 }
 WORDY: tuple[Verdict, ...] = ("fail", "error", "inconclusive")
 WORD = 14  # columns of the widest verdict with its symbol
-NAME = 26  # columns that a check's name is given in a list
+NAME = 32  # columns that a check's name is given in a list, at most
 NARROW = 76  # columns below which lists are not aligned
 WIDEST = 110  # longer lines are hard to read
 LINE = 56  # columns of the drawn interval
@@ -59,8 +59,9 @@ def _lines(audit: Audit, plain: bool, width: int) -> Iterator[tuple["Text", "Tex
     short = [f for f in ordered if f.verdict not in WORDY]
     if short:
         yield empty, empty
+    room = min(NAME, max((len(f.check) for f in short), default=0))
     for finding in short:
-        yield _list_line(finding, plain, width)
+        yield _list_line(finding, plain, width, room)
     yield empty, empty
     for said in wording.multiplicity_words(audit)[:-1]:
         yield empty, _text(said, "dim")
@@ -118,12 +119,12 @@ def _wordy(finding: Finding, plain: bool, width: int) -> Iterator[tuple["Text", 
         yield _text("  Next: ", "bold cyan"), _text(wording.sentence(finding.next))
 
 
-def _list_line(finding: Finding, plain: bool, width: int) -> tuple["Text", "Text"]:
+def _list_line(finding: Finding, plain: bool, width: int, room: int) -> tuple["Text", "Text"]:
     head = _verdict(finding.verdict, plain)
     said = wording.short_number_line(finding) or wording.why(finding)
     if width < NARROW:
         return head, _text(finding.check).append(f" {said}", style="dim")
-    return head.append(f"{finding.check:<{NAME}} ", style="default not bold"), _text(said, "dim")
+    return head.append(f"{finding.check:<{room}} ", style="default not bold"), _text(said, "dim")
 
 
 def _drawn(finding: Finding, length: int) -> "Text | None":

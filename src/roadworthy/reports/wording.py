@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import floor, log10
 
-from roadworthy.results import Audit, Finding, Record, Requirement, Verdict
+from roadworthy.results import Audit, Finding, Record, Requirement, SubjectSummary, Verdict
 
 
 @dataclass(frozen=True)
@@ -188,15 +188,23 @@ def reason_words(finding: Finding) -> str:
 
 
 def why(finding: Finding) -> str:
-    """Say why a finding has its verdict, in a sentence."""
+    """Say why a finding has its verdict, in a sentence that does not repeat its numbers."""
+    if finding.value is not None and finding.reason_code in (None, "straddles"):
+        # The reason states the measurement once more; wherever this is said the number stands beside.
+        look = LOOKS[finding.verdict].meaning
+        return sentence(reason_words(finding) or (look if finding.verdict != "note" else ""))
     return sentence(finding.reason or reason_words(finding))
 
 
 def examples_words(finding: Finding) -> str:
-    """Say how many examples would decide, "" where that is unknown."""
-    if finding.examples_needed is None:
+    """Say how many more examples would decide, "" where that is unknown."""
+    needed, now = finding.examples_needed, finding.n
+    if needed is None or finding.verdict != "inconclusive":
         return ""
-    return f"About {finding.examples_needed:,} more examples would decide."
+    if now is None or needed <= now:
+        return f"About {counted(needed, 'example')} would decide."
+    more = counted(needed - now, "more example")
+    return f"About {more} would decide ({needed:,} in all, {now:,} now)."
 
 
 def record_words(record: Record | None) -> str:
@@ -310,6 +318,13 @@ def count_verdicts(findings: Iterable[Finding]) -> dict[Verdict, int]:
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Order findings by verdict, fails that survive the correction first; stable within."""
     return sorted(findings, key=lambda f: (ORDER.index(f.verdict), f.survives_correction is False))
+
+
+def task_words(subject: SubjectSummary) -> str:
+    """Say what the model does: "Classification into 10 classes"."""
+    if subject.task in ("binary", "multiclass", "classification") and subject.classes:
+        return f"Classification into {counted(len(subject.classes), 'class', 'classes')}"
+    return sentence(subject.task).rstrip(".")
 
 
 def challenge_words(challenge: str) -> str:
