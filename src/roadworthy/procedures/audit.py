@@ -121,6 +121,7 @@ def audit(
     _refuse_unknown_requirements(registry, request.requirements)
     fields = {**fields_of(subject), "device": request.device, **request.purpose_fields}
     rows = [name for name in ROW_ARTIFACTS if engine.exists(registry, fields, name)]
+    counter = _Counter(emit)
     outcomes = engine.compute(
         registry,
         fields,
@@ -129,7 +130,7 @@ def audit(
         seed=request.seed,
         options=request.options,
         budget=request.budget,
-        emit=emit,
+        emit=counter.receive,
     )
     findings = [
         _finding(marked, outcomes[name], request, record_for) for name, marked in checks.items()
@@ -153,10 +154,26 @@ def audit(
         environment=_environment(request.device),
         started=started.isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
-        computed=sum(1 for o in outcomes.values() if o.state == "done" and not o.from_store),
-        reused=sum(1 for o in outcomes.values() if o.state == "done" and o.from_store),
+        computed=counter.computed,
+        reused=counter.reused,
     )
     return AuditRun(result, row_table(subject, outcomes, result))
+
+
+class _Counter:
+    """Counts what was computed and what was kept from before, and hands every event on."""
+
+    def __init__(self, emit: Callable[[object], None] | None) -> None:
+        self._emit = emit
+        self.computed = 0
+        self.reused = 0
+
+    def receive(self, event: object) -> None:
+        if isinstance(event, engine.Finished):
+            self.reused += event.from_store
+            self.computed += not event.from_store
+        if self._emit is not None:
+            self._emit(event)
 
 
 def exit_code(findings: list[Finding], fail_on: tuple[str, ...]) -> int:
