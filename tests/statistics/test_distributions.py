@@ -71,9 +71,14 @@ def test_a_grid_gives_back_the_normal_distribution_it_was_made_from() -> None:
 
 
 def test_crossing_ends_are_widened_never_narrowed() -> None:
-    # Ends of a discrete distribution cross in the middle.
-    found = quantiles_on(np.array([0.4, 0.6]), lambda p: 1.0 if p < 0.5 else 0.0)
-    assert found.values == (1.0, 1.0) or found.values == (0.0, 0.0) or found.values[0] <= 0.0
+    # Of 1 hit in 2 the one-sided ends at 0.4 and 0.6 are 1 - sqrt(0.6) = 0.225 and sqrt(0.6) = 0.775,
+    # as they should be; a limit function whose ends cross has its upper ones raised.
+    kept = quantiles_on(np.array([0.4, 0.6]), lambda p: limit(Counts(1, 2), p))
+    assert kept.values == pytest.approx((1 - 0.6**0.5, 0.6**0.5))
+    raised = quantiles_on(
+        np.array([0.1, 0.4, 0.6, 0.9]), {0.1: 0.0, 0.4: 0.9, 0.6: 0.7, 0.9: 1.0}.__getitem__
+    )
+    assert raised.values == (0.0, 0.9, 0.9, 1.0)
 
 
 @given(distributions())

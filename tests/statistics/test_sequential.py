@@ -30,16 +30,10 @@ def test_its_ends_solve_the_mixture_by_hand() -> None:
 def test_an_e_value_is_the_mean_likelihood_ratio_by_quadrature(
     hits: int, misses: int, bound: float
 ) -> None:
-    p = np.linspace(bound, 1, 200_001)
-    with np.errstate(divide="ignore"):
-        ratio = (
-            hits * np.log(p / bound) + misses * np.log((1 - p) / (1 - bound))
-            if misses
-            else hits * np.log(p / bound)
-        )
-    expected = np.trapezoid(np.exp(ratio), p) / (1 - bound) if hasattr(np, "trapezoid") else None
-    if expected is not None:
-        assert e_value(hits, hits + misses, bound) == pytest.approx(expected, rel=1e-3)
+    p = np.linspace(bound, 1, 200_001)[:-1]
+    ratio = hits * np.log(p / bound) + misses * np.log((1 - p) / (1 - bound))
+    expected = np.exp(ratio).mean()
+    assert e_value(hits, hits + misses, bound) == pytest.approx(expected, rel=1e-3)
 
 
 def test_below_is_above_of_the_misses() -> None:

@@ -1,6 +1,7 @@
 """Numbers in sentences: units in plain words, shares as percentages, digits that tell values apart."""
 
 from collections.abc import Sequence
+from math import floor, isfinite, log10
 
 
 def amounts(values: Sequence[float], unit: str) -> list[str]:
@@ -54,7 +55,12 @@ def count(n: int) -> str:
 
 
 def _number(value: float, digits: int) -> str:
+    if not isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    text = f"{value:,.{digits}g}"
-    return text if "e" not in text else f"{value:.{digits}g}"
+    if not 1e-6 <= abs(value) < 1e15:
+        return f"{value:.{digits}g}"
+    decimals = max(digits - 1 - floor(log10(abs(value))), 0)
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
