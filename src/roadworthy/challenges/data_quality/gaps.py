@@ -45,7 +45,7 @@ def missing_by_label(
     inverts the test of "no two labels differ by more than d", and its lower end is corrected for the
     number of columns (Bonferroni). For a regression: targets above the median against the others.
 
-    Unit: share of values. Qualified at: n = 500.
+    Unit: share of values. Qualified at: n = 3,000.
     Next: find out why the listed column is empty more often there, and record it or leave the column out.
     """
     labels = classes_of(train_labels, train_targets)
@@ -69,7 +69,7 @@ def missing_by_group(
     with at most 12 groups; groups with fewer than 30 training rows are left out; a numeric attribute
     is cut at its median. Interval and correction as in `missing_by_label`, over attributes and columns.
 
-    Unit: share of values. Qualified at: n = 500.
+    Unit: share of values. Qualified at: n = 3,000.
     Next: find out why less is recorded of the listed group, and collect what is missing.
     """
     groups = {name: _groups(attribute) for name, attribute in train_sensitive.items()}

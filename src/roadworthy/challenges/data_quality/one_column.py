@@ -7,10 +7,13 @@ import numpy as np
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Measurement
 from roadworthy.statistics import auc, measured, rescaled
-from roadworthy.statistics.distributions import GRID, limit, quantiles_on
+from roadworthy.statistics.auc import placements
+from roadworthy.statistics.distributions import GRID, quantiles_on
 
-MOST_LEAVES = 32
-FEWEST_IN_LEAF = 5
+TREES = 50
+FEWEST_IN_LEAF = 10
+LEAST_SHARE_IN_LEAF = 50  # rows per leaf are at least a fiftieth of all
+MOST_ROWS = 10_000
 MOST_CLASSES = 50
 PRIOR_ROWS = 2.0  # weight of the class shares in a leaf's shares
 
@@ -29,36 +32,44 @@ def classes_of(
 
 
 def column_model(
-    values: np.ndarray, labels: np.ndarray, classes: int, *, is_category: bool
+    values: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    is_category: bool,
+    trees: int = TREES,
 ) -> Model:
     """Return class shares as a function of one column's value: (n,) to (n, c).
 
-    Categories: the shares among the training rows of that category. Numbers: those in the leaf of a
-    classification tree with at most 32 leaves (Breiman et al. 1984), where missing is a value too.
+    Categories: the shares among the training rows of that category. Numbers: extremely randomised trees
+    (Geurts, Ernst & Wehenkel 2006), where missing is a value too. With a fiftieth of the rows in each leaf
+    they lose next to none of the area under the curve of a column that is monotone, coded or sorted in
+    blocks; a single tree loses up to .2 of Somers' D on 200 rows.
     """
+    if not is_category:
+        return _trees(values[:MOST_ROWS], labels[:MOST_ROWS], classes, trees)
     prior = np.bincount(labels, minlength=classes) / len(labels)
-    if is_category:
-        codes = np.where(np.isfinite(values), values, -1).astype(np.int64) + 1
-        size = int(codes.max()) + 1
+    codes = np.where(np.isfinite(values), values, -1).astype(np.int64) + 1
+    size = int(codes.max()) + 1
 
-        def leaf_of(asked: np.ndarray, /) -> np.ndarray:
-            known = np.where(np.isfinite(asked), asked, -1).astype(np.int64) + 1
-            return np.where(known < size, known, size)
+    def place(asked: np.ndarray) -> np.ndarray:
+        known = np.where(np.isfinite(asked), asked, -1).astype(np.int64) + 1
+        return np.where(known < size, known, size)
 
-    else:
-        leaf_of, size = _tree(values, labels)
     counts = np.zeros((size + 1, classes))
-    np.add.at(counts, (leaf_of(values), labels), 1)
+    np.add.at(counts, (codes, labels), 1)
     shares = (counts + PRIOR_ROWS * prior) / (counts.sum(axis=1, keepdims=True) + PRIOR_ROWS)
-    return lambda asked: shares[leaf_of(asked)]
+    return lambda asked: shares[place(asked)]
 
 
 def separation(probabilities: np.ndarray, labels: np.ndarray) -> Measurement:
     """Twice the area under the ROC curve minus one (Somers' D), averaged over the classes.
 
-    0 is a guess, 1 tells every pair of rows of different classes apart. With more than two classes
-    each is held against the rest; the mean of the ends of their intervals encloses the mean, whatever
-    the dependence between them (a standard error of a mean is at most the mean standard error).
+    0 is a guess, 1 tells every pair of rows of different classes apart. Two classes: DeLong's interval. More:
+    each is held against the rest; a row's influence on the mean is summed over the areas that it enters,
+    as positive once and as negative otherwise (DeLong's variance is the case of one area), on the logit
+    scale. Where next to no pair is out of order, the variance says nothing: one more row of the
+    smallest class, of which the model knows nothing, is allowed for.
     """
     present = [
         c for c in range(probabilities.shape[1]) if 0 < int((labels == c).sum()) < len(labels)
@@ -67,21 +78,54 @@ def separation(probabilities: np.ndarray, labels: np.ndarray) -> Measurement:
         raise NotApplicable(
             f"all {len(labels)} rows are of one class; telling classes apart needs two"
         )
-    if len(np.unique(labels)) == 2:
-        present = present[-1:]  # the other one is its mirror image
-    areas = [auc(probabilities[:, c], labels == c) for c in present]
-    distributions = [rescaled(area.distribution, scale=2.0, offset=-1.0) for area in areas]
+    unit = "Somers' D (2 x AUROC - 1)"
+    if len(present) <= 2:
+        area = auc(probabilities[:, present[-1]], labels == present[-1])
+        distribution = rescaled(area.distribution, scale=2.0, offset=-1.0)
+        return measured(
+            2 * area.value - 1, len(labels), distribution, unit=unit, method=area.method
+        )
+    value, variance = _mean_area(probabilities, labels, present)
+    fewest = min(int((labels == c).sum()) for c in present)
+    weight = 1 / (len(present) * fewest)
+    doubtful = (value - weight * (value - 0.5), variance + (weight * (value - 0.5)) ** 2)
 
     def ends(probability: float) -> float:
-        return float(np.mean([limit(d, probability) for d in distributions]))
+        choose = min if probability < 0.5 else max
+        both = (_logit_end(*area, probability) for area in ((value, variance), doubtful))
+        return 2 * choose(both) - 1
 
     return measured(
-        2 * float(np.mean([area.value for area in areas])) - 1,
+        2 * value - 1,
         len(labels),
         quantiles_on(GRID, ends),
-        unit="Somers' D (2 x AUROC - 1)",
-        method=areas[0].method if len(areas) == 1 else f"mean of {len(areas)}, {areas[0].method}",
+        unit=unit,
+        method=f"mean of {len(present)} areas, DeLong's influence of rows, logit scale",
     )
+
+
+def _mean_area(
+    probabilities: np.ndarray, labels: np.ndarray, classes: list[int]
+) -> tuple[float, float]:
+    influence = np.zeros(len(labels))
+    total = 0.0
+    for c in classes:
+        positive = labels == c
+        of_positive, of_negative = placements(probabilities[:, c], positive)
+        area = float(of_positive.mean())
+        total += area
+        influence[positive] += (of_positive - area) / (len(of_positive) * len(classes))
+        influence[~positive] += (of_negative - area) / (len(of_negative) * len(classes))
+    return total / len(classes), float(np.square(influence).sum())
+
+
+def _logit_end(value: float, variance: float, probability: float) -> float:
+    from scipy.special import expit, logit, ndtri
+
+    if value in (0.0, 1.0):
+        return value
+    error = np.sqrt(variance) / (value * (1 - value))
+    return float(expit(logit(value) + ndtri(probability) * error))
 
 
 def quick_separation(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -98,22 +142,23 @@ def quick_separation(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return 2 * float(np.mean(areas)) - 1 if areas else 0.0
 
 
-def _tree(values: np.ndarray, labels: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    from sklearn.tree import DecisionTreeClassifier
+def _trees(values: np.ndarray, labels: np.ndarray, classes: int, trees: int) -> Model:
+    from sklearn.ensemble import ExtraTreesClassifier
 
-    tree = DecisionTreeClassifier(
-        max_leaf_nodes=MOST_LEAVES,
-        min_samples_leaf=max(FEWEST_IN_LEAF, len(labels) // 200),
-        random_state=0,
-    ).fit(_finite(values), labels)
+    leaf = max(FEWEST_IN_LEAF, len(labels) // LEAST_SHARE_IN_LEAF)
+    forest = ExtraTreesClassifier(trees, min_samples_leaf=leaf, random_state=0, n_jobs=1)
+    forest.fit(_with_missing(values), labels)
 
-    def leaf_of(asked: np.ndarray) -> np.ndarray:
-        return np.asarray(tree.apply(_finite(asked)), np.int64)
+    def shares(asked: np.ndarray) -> np.ndarray:
+        found = np.zeros((len(asked), classes))
+        found[:, forest.classes_] = forest.predict_proba(_with_missing(asked))
+        return found
 
-    return leaf_of, int(tree.tree_.node_count)
+    return shares
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    column = values.astype(np.float32).reshape(-1, 1)
-    limit = np.finfo(np.float32).max
-    return np.clip(column, -limit, limit)  # infinities are kept as the largest numbers; NaN stays
+def _with_missing(values: np.ndarray) -> np.ndarray:
+    """Return the values, infinities as the largest numbers, beside whether each is missing: (n, 2)."""
+    missing = np.isnan(values)
+    most = float(np.finfo(np.float32).max)
+    return np.stack([np.clip(np.where(missing, 0, values), -most, most), missing], axis=1)

@@ -1,5 +1,7 @@
 """Rare classes, judged by what the model does with them and not by how rare they are."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from roadworthy.engine import check
@@ -64,7 +66,7 @@ def rarest_class_missed(
     requires=AtMost(
         0.8, "house default: precision closes a fifth of the way from a guess to certainty"
     ),
-    least=100,
+    least=20,
 )
 def precision_lost_to_rarity(
     test_probabilities: np.ndarray,
@@ -81,7 +83,7 @@ def precision_lost_to_rarity(
     purpose states, else with its share of the test rows. The class is the positive one, or of several
     the rarest in training. Stratified bootstrap (Davis & Goadrich 2006; Boyd, Eng & Page 2013 for the interval).
 
-    Unit: share of the way from certainty to a guess. Qualified at: n = 400.
+    Unit: share of the way from certainty to a guess. Qualified at: n = 100.
     Next: look at the curve for a threshold whose alarms can be handled, or collect more rare cases.
     """
     counts = np.bincount(train_labels, minlength=len(task.classes))
@@ -101,9 +103,10 @@ def precision_lost_to_rarity(
         f"are of it; a guess has {v:.3f}. The test rows hold {int(positive.sum())} of them."
     )
     evidence = (_precision_recall_curve(scores, positive, v),)
+    positives = int(positive.sum())
     if precision == 1.0:  # no resample can differ: the misses that as many cases may hide
-        return rate(0, int(positive.sum()), unit=unit, details=details, evidence=evidence)
-    return bootstrap(
+        return rate(0, positives, unit=unit, details=details, evidence=evidence)
+    found = bootstrap(
         lambda s, y: 1 - (average_precision(s, y, v) - v) / (1 - v),
         [scores, positive],
         rng,
@@ -112,6 +115,7 @@ def precision_lost_to_rarity(
         details=details,
         evidence=evidence,
     )
+    return replace(found, n=positives)  # their number decides, not that of all rows
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray, prevalence: float) -> float:

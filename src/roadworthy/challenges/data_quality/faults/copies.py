@@ -76,7 +76,8 @@ def training_rows_repeated(subject: Subject, severity: float, rng: np.random.Gen
     copied = rng.choice(others, len(rows), replace=len(rows) > len(others))
     target = None if train.target is None else target_of(subject, "train")[copied]
     copies = inputs_of(subject, "train")[copied]
-    return subject.with_split("train", overwritten(train, rows, copies, target))
+    planted = subject.with_split("train", overwritten(train, rows, copies, target))
+    return planted.with_given(planted={"rows": {"train": np.union1d(rows, copied)}})
 
 
 @control(clears="conflicting_labels")
