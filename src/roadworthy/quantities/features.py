@@ -60,7 +60,7 @@ def robust_scale(values: np.ndarray) -> np.ndarray:
 
     Missing values are left out. For a normal column this is its standard deviation.
 
-    >>> robust_scale(np.array([[0.0, 5.0], [1.349, 5.0], [2.698, 5.0]])).tolist()
+    >>> robust_scale(np.array([[0.0, 5.0], [1.349, 5.0], [2.698, 5.0]])).round(6).tolist()
     [1.0, 1.0]
     """
     scale = np.ones(values.shape[1])
