@@ -2,8 +2,9 @@
 
 from roadworthy.procedures.selftest.course import EFFORTS, Effort
 from roadworthy.procedures.selftest.ledger import accumulate, published, read
+from roadworthy.procedures.selftest.outcome import SelfTest, Step
 from roadworthy.procedures.selftest.records import Records, current, merged
-from roadworthy.procedures.selftest.run import Profile, SelfTest, Step, selftest
+from roadworthy.procedures.selftest.run import Profile, selftest
 from roadworthy.procedures.selftest.source import codes
 from roadworthy.procedures.selftest.standing import not_qualified, record_for
 from roadworthy.procedures.selftest.table import console, markdown, power_curve

@@ -16,6 +16,7 @@ from roadworthy.subject import Subject
 from roadworthy.subject.fields import fields_of
 
 Fields = Mapping[str, Any]  # Any: a field may hold whatever an artifact takes
+SETTLED = ("done", "missing", "not_applicable")
 GIVEN_TO_TRANSFORMS = ("subject", "severity", "rng")
 
 
@@ -186,10 +187,16 @@ class Bench:
         if key not in self._frontiers:
             self._frontiers[key] = _frontier(self._resolved(fields, names), names, changed)
         shared = self._own(self._frontiers[key])
-        return {**fields, **{n: o.value for n, o in shared.items() if o.state == "done"}}
+        return {**fields, **{n: _handed_on(o) for n, o in shared.items() if o.state in SETTLED}}
 
     def _resolved(self, fields: Fields, names: Sequence[str]) -> Graph:
         return resolve(self.computing.registry, fields, names, self.computing.options)
+
+
+def _handed_on(outcome: Outcome) -> Any:  # Any: what an artifact returned, or Missing
+    if outcome.state == "done":
+        return outcome.value
+    return Missing("not_applicable", outcome.reason or "it does not exist for this subject")
 
 
 def seed_of(*parts: object) -> int:
@@ -239,11 +246,9 @@ def _same(one: Any, other: Any) -> bool:  # Any: values of fields
 
 
 def _value(outcome: Outcome) -> Any:  # Any: what an artifact returned, or Missing
-    if outcome.state == "done":
-        return outcome.value
+    if outcome.state in SETTLED:
+        return _handed_on(outcome)
     reason = outcome.reason or outcome.state
-    if outcome.state in ("missing", "not_applicable"):
-        return Missing("not_applicable", reason)
     raise Unplantable(f"{outcome.name} could not be computed: {reason}", outcome.traceback or "")
 
 

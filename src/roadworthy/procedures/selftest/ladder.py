@@ -99,7 +99,7 @@ def rungs(requirement: Requirement, scale: Scale, severities: Iterable[float]) -
     if scale.step is not None:
         sign = 1 if requirement.direction == "at_most" else -1
         placed.append(Rung("beyond", placed[2].severity + sign * scale.step))
-    harmful = Rung("harmful", _fitted(scale.ideal + 2 * harm, scale))
+    harmful = Rung("harmful", _harmful(scale.ideal + 2 * harm, scale))
     if abs(harmful.severity - scale.ideal) > abs(harm) + EPSILON:
         placed.append(harmful)
     taken = {round(rung.severity, 12) for rung in placed}
@@ -134,6 +134,16 @@ def _kept(bound: float, requirement: Requirement, scale: Scale) -> float:
     if requirement.direction == "at_most":
         return floor(steps + EPSILON) * scale.step
     return ceil(steps - EPSILON) * scale.step
+
+
+def _harmful(severity: float, scale: Scale) -> float:
+    """Return what is twice as bad as tolerated, or for a fact the next value that is at least so."""
+    if scale.step is not None:
+        away = abs(severity - scale.ideal) / scale.step
+        severity = (
+            scale.ideal + (1 if severity > scale.ideal else -1) * ceil(away - EPSILON) * scale.step
+        )
+    return _fitted(severity, scale)
 
 
 def _fitted(severity: float, scale: Scale) -> float:

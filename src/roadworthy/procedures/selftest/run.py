@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,12 +14,12 @@ from roadworthy.procedures.selftest.course import EFFORTS, Course, Effort
 from roadworthy.procedures.selftest.crossing import crossed
 from roadworthy.procedures.selftest.ladder import Rung, rungs, scale_of
 from roadworthy.procedures.selftest.natural import observed
+from roadworthy.procedures.selftest.outcome import SelfTest, Step
 from roadworthy.procedures.selftest.plan import Skipped, Trial, planned, reasons_to_alarm
 from roadworthy.procedures.selftest.records import (
     CrossBatch,
     Crossing,
     Entry,
-    Kind,
     NaturalRecord,
     Records,
     Suite,
@@ -32,6 +32,7 @@ from roadworthy.procedures.selftest.repetition import planted_subject, repeated
 from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
 from roadworthy.procedures.selftest.standing import kind_of
 from roadworthy.procedures.selftest.suite import audits, batch_of, of_one_fault_each
+from roadworthy.procedures.selftest.tally import Repetition
 from roadworthy.subject import Subject
 
 Profile = Literal["quick", "standard", "full"]
@@ -43,53 +44,6 @@ UNTIL_END = 0.95
 CHUNK_SECONDS = 0.25
 CHUNK_REPETITIONS = 10
 MOST_ERRORS = 5
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a self-test is: what is being planted, and the share of its time that is spent."""
-
-    what: str
-    repetitions: int
-    share: float
-
-
-@dataclass(frozen=True)
-class SelfTest:
-    """What one self-test found.
-
-    Parameters
-    ----------
-    subject, subject_key : str
-    kind : Kind
-    profile : str
-    seed : int
-    found : Records
-        Of this run alone: what is added to a record file.
-    known : Records
-        This run's and all that was known of the same code before.
-    skipped : tuple of Skipped
-        What could not be tested, and why.
-    broken : mapping of str to str
-        Tracebacks of controls, faults and checks that broke, by what was planted.
-    repetitions : int
-    complete : bool
-        False where the user stopped it.
-    seconds : float
-    """
-
-    subject: str
-    subject_key: str
-    kind: Kind
-    profile: str
-    seed: int
-    found: Records
-    known: Records
-    skipped: tuple[Skipped, ...]
-    broken: Mapping[str, str]
-    repetitions: int
-    complete: bool
-    seconds: float
 
 
 def selftest(
@@ -216,48 +170,54 @@ class _Run:
         )
 
     def _begun(self, trial: Trial) -> Course | None:
-        """Make one repetition without the fault, and learn from it what can be planted."""
+        """Make two repetitions, without the fault and at the bound, and learn what can be planted."""
         text = trial.fault.function.__doc__ or ""
         clean = Rung("clean", scale_of(trial.requirement, "", text).ideal)
         try:
             first = repeated(self.bench, trial, clean, 0)
+            if first.verdict == "not_run":
+                self.skipped.append(Skipped(trial.name, first.reason))
+                return None
+            # A check may well find a fact where nothing is wrong, and estimate where something is.
+            at_bound = repeated(self.bench, trial, Rung("bound", trial.requirement.bound), 0)
             seed = seed_of(self.computing.seed, trial.name)
-            before, planted = planted_subject(self.bench, trial, clean.severity, seed)
+            before, planted = planted_subject(self.bench, trial, trial.requirement.bound, seed)
         except Unplantable as why:
             self._unplantable(trial.name, why)
             return None
-        self.repetitions += 1
-        if first.verdict == "not_run":
-            self.skipped.append(Skipped(trial.name, first.reason))
-            return None
-        if first.verdict == "error":
-            self.broken.setdefault(trial.name, first.reason)
-        n = first.n or 0
-        scale = scale_of(trial.requirement, first.unit, text, fact_n=n if first.is_fact else None)
+        self.repetitions += 2
+        for tried in (first, at_bound):
+            if tried.verdict == "error":
+                self.broken.setdefault(trial.name, tried.reason)
+        shown = at_bound if at_bound.n is not None else first
+        return self._course(trial, self._entry(trial, shown, before, planted), shown)
+
+    def _entry(self, trial: Trial, shown: Repetition, before: Subject, planted: Subject) -> Entry:
         graph = self.bench.graph(planted, [trial.check.name])
         used = [node.marked for node in graph.nodes.values()]
         used += [m for m in (trial.fault, trial.control) if m is not None]
-        entry = Entry(
+        return Entry(
             check=trial.check.name,
             fault=trial.fault.name,
             control=trial.control.name if trial.control else None,
             requirement=trial.requirement,
-            unit=first.unit,
+            unit=shown.unit,
             kind=kind_of(before),
-            is_fact=first.is_fact,
-            promised=trial.promised_at(n),
-            n=n,
+            is_fact=shown.is_fact,
+            promised=trial.promised_at(shown.n or 0),
+            n=shown.n or 0,
             code=self._code(used),
         )
-        # The seconds of this first one do not count: they may hold a training that all share.
-        return self._course(trial, entry, rungs(trial.requirement, scale, trial.severities))
 
-    def _course(self, trial: Trial, entry: Entry, planned_rungs: Sequence[Rung]) -> Course:
+    def _course(self, trial: Trial, entry: Entry, shown: Repetition) -> Course:
+        text = trial.fault.function.__doc__ or ""
+        fact_n = shown.n if shown.is_fact else None
+        scale = scale_of(trial.requirement, shown.unit, text, fact_n=fact_n)
         entry = next((e for e in self.known.entries if e.key == entry.key), entry)
         seed = self.computing.seed
         firsts = {
             rung: next_repetition(self.known, entry.key, rung.severity, self.subject_key, seed)
-            for rung in planned_rungs
+            for rung in rungs(trial.requirement, scale, trial.severities)
         }
         return Course(trial, entry, firsts, self.effort)
 

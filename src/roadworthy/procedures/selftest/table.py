@@ -23,7 +23,7 @@ from roadworthy.procedures.selftest.stopping import (
     PASS_HEALTHY,
     decide,
 )
-from roadworthy.procedures.selftest.tally import Tally
+from roadworthy.procedures.selftest.tally import TOLERANCE, Tally
 from roadworthy.results import Axis, Curve, Series
 from roadworthy.statistics import clopper_pearson
 
@@ -92,9 +92,9 @@ def console(records: Records, title: str = "Self-test") -> "ConsoleTable":
     for entry in records.entries:
         by_mark = {s.mark: s for s in standings([entry])}
         rates = [_count(by_mark[mark]) for mark in SHOWN]
-        verdict = WORDS[is_qualified([entry])].replace("**", "")
+        verdict = (_broken(entry) or WORDS[is_qualified([entry])]).replace("**", "")
         coverage = _percent(_whole(entry).coverage)
-        table.add_row(entry.check, entry.fault, *rates, coverage, _broken(entry) or verdict)
+        table.add_row(entry.check, entry.fault, *rates, coverage, verdict)
     return table
 
 
@@ -256,6 +256,8 @@ def _count(standing: Standing) -> str:
 def _bias(tally: Tally) -> str:
     if tally.bias is None:
         return "–"
+    if abs(tally.bias) < TOLERANCE:
+        return "0"
     error = "" if tally.bias_error is None else f" ± {tally.bias_error:.1g}"
     return f"{tally.bias:+.2g}{error}"
 
