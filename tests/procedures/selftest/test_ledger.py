@@ -62,7 +62,7 @@ def test_a_damaged_file_is_said_with_the_way_out_and_never_written_over(
     for attempt in (lambda: read(path), lambda: accumulate(path, records())):
         with pytest.raises(UserError, match=said) as raised:
             attempt()
-        assert "--records" in str(raised.value)
+        assert "--record" in str(raised.value)
         assert str(path) in str(raised.value)
     assert path.read_text() == damaged
 

@@ -26,7 +26,7 @@ RECORD_VERSION = "1.0"
 PUBLISHED = "selftest_record.json"
 LOCK_SECONDS = 30.0
 
-WAY_OUT = "It was left as it is. Move it away and a new one is begun, or name another file with --records."
+WAY_OUT = "It was left as it is. Move it away and a new one is begun, or name another file with --record."
 
 
 def read(path: Path) -> Records:
@@ -72,7 +72,7 @@ def accumulate(path: Path, records: Records) -> Records:
     except OSError as error:
         raise UserError(
             f"{path}: the self-test's record could not be written ({error.strerror or error}). "
-            "Nothing was changed. Make room, or name another file with --records."
+            "Nothing was changed. Make room, or name another file with --record."
         ) from error
     return together
 
@@ -163,7 +163,7 @@ def _locked(path: Path) -> Generator[None]:
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{path}: another process has held this lock for {LOCK_SECONDS:.0f} s. "
-                    "Wait for it to end, or name another file with --records."
+                    "Wait for it to end, or name another file with --record."
                 )
             time.sleep(0.05)
         yield
