@@ -3,7 +3,6 @@
 `make docs` runs it; a test compares what it would write with what stands there.
 """
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -12,8 +11,8 @@ from roadworthy.catalogue import KINDS, in_words, needs
 from roadworthy.cli import app
 from roadworthy.engine import CheckMark, Registry
 from roadworthy.procedures.description import describe
-from roadworthy.procedures.selftest import markdown_record, published_records
-from roadworthy.results.schema import json_schema
+from roadworthy.procedures.selftest import markdown, published
+from roadworthy.results.schema import SCHEMA_FILE, schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,9 +22,8 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "checks.md": checks_page(Registry.discover()),
         ROOT / "docs" / "cli.md": cli_page(),
-        ROOT / "docs" / "selftest.md": markdown_record(published_records()),
-        ROOT / "src/roadworthy/results/audit.schema.json": json.dumps(json_schema(), indent=1)
-        + "\n",
+        ROOT / "docs" / "selftest.md": markdown(published()),
+        ROOT / "src" / "roadworthy" / "results" / SCHEMA_FILE: schema_text(),
     }
 
 

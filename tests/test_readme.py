@@ -30,7 +30,9 @@ def test_the_subject_of_the_readme_is_audited(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 8)).astype(np.float32)
     y = (x[:, 0] + x[:, 1] > 0).astype(np.int64)
-    np.savez(tmp_path / "data.npz", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:])
+    np.savez(
+        tmp_path / "data.npz", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:]
+    )
     done = subprocess.run(
         [sys.executable, "-m", "roadworthy", "audit", "subject.py", "--profile", "quick", "-q"],
         capture_output=True,

@@ -9,12 +9,13 @@ from roadworthy import config, engine
 from roadworthy.errors import UserError
 from roadworthy.procedures.audit import AuditRun, Request
 from roadworthy.procedures.audit import audit as run_audit
-from roadworthy.procedures.choice import chosen_checks
+from roadworthy.procedures.choice import chosen_checks, known_names
 from roadworthy.procedures.stored import STORED
 from roadworthy.report import Report
 from roadworthy.results import Record, Requirement
 from roadworthy.subject import Subject
 from roadworthy.subject.python_file import load_subject
+from roadworthy.subject.validity import require_valid
 from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
@@ -94,16 +95,22 @@ def audit(
         "audit": {"profile": profile, "budget": budget, "seed": seed, "device": device},
     }
     settings = config.settle(None, overrides)
-    return _report(run(subject, settings, Path(store) if store else None, progress))
+    registry = engine.Registry.discover(plugins)
+    where = Path(store) if store else None
+    return _report(run(subject, settings, registry, store=where, progress=progress))
 
 
 def run(
-    subject: Subject, settings: "Settings", store: Path | None, progress: bool | None = None
+    subject: Subject,
+    settings: "Settings",
+    registry: engine.Registry,
+    *,
+    store: Path | None,
+    progress: bool | None = None,
 ) -> AuditRun:
     """Audit a subject under settled settings."""
     from roadworthy.progress import Progress
 
-    registry = engine.Registry.discover(settings.checks.plugins)
     request = request_of(settings, registry)
     with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
         return run_audit(
@@ -137,7 +144,7 @@ def request_of(settings: "Settings", registry: engine.Registry) -> Request:
         profile=settings.profile.name,
         only=settings.checks.only,
         skip=settings.checks.skip,
-        requirements=config.requirements_of(settings.config, own),
+        requirements=config.requirements_of(settings.config, own, origin=settings.origin),
         options=config.profile_options(settings.profile, options),
         budget=settings.budget,
         seed=settings.audit.seed,
@@ -155,10 +162,11 @@ def audit_from_command_line(
     """Do what `roadworthy audit` was asked for; return the exit code."""
     from rich.console import Console
 
-    settings = settled(named, sections)
+    registry = engine.Registry.discover(settled(named, sections).checks.plugins)
+    settings = settled(named, sections, known_names(registry))
     subject = chosen_subject(named, settings)
     store = Path(settings.audit.store) if settings.audit.store else STORE
-    done = run(subject, settings, store, progress=False if quiet else None)
+    done = run(subject, settings, registry, store=store, progress=False if quiet else None)
     report = _report(done)
     default = RUNS / f"{_file_name(subject.name)}-{done.audit.subject.key[:8]}"
     folder = report.save(settings.audit.out or default)
@@ -238,7 +246,7 @@ def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit
                 f"audit(subject, {next(iter(data))}=...): a Subject brings its own data. Leave the "
                 "argument out, or give the model instead of the subject."
             )
-        return model
+        return require_valid(model)
     if isinstance(model, str) and not data:
         return load_subject(model)
     from roadworthy.subject.live import subject_from

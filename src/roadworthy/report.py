@@ -14,6 +14,7 @@ from roadworthy.results.schema import from_json, to_json
 if TYPE_CHECKING:
     import pandas as pd
 
+PICTURES = "figures"  # folder of the figures that report.md shows
 RENDERERS = {
     "html": reports.html,
     "markdown": reports.markdown,
@@ -24,7 +25,6 @@ RENDERERS = {
 FILES = {
     "audit.json": "json",
     "report.html": "html",
-    "report.md": "markdown",
     "junit.xml": "junit",
 }
 
@@ -98,6 +98,9 @@ class Report:
         folder = Path(folder)
         for name, form in FILES.items():
             files.write(folder / name, self.render(form).encode())
+        files.write(folder / "report.md", reports.markdown(self.audit, pictures=PICTURES).encode())
+        for name, picture in reports.markdown_pictures(self.audit).items():
+            files.write(folder / PICTURES / name, picture.encode())
         if self.rows is not None:
             files.write(folder / "rows.parquet", files.parquet_bytes(self.rows.columns))
         return folder

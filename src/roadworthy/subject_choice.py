@@ -1,6 +1,6 @@
 """Which subject an audit is of: a built-in name, a Python file, or what the settings describe."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +20,20 @@ NOTHING = (
 )
 
 
-def settled(named: str | None, sections: Mapping[str, Mapping[str, object]]) -> Settings:
-    """Return the settings of the command line and of this folder's roadworthy.toml, if any."""
+def settled(
+    named: str | None,
+    sections: Mapping[str, Mapping[str, object]],
+    checks: Collection[str] | None = None,
+) -> Settings:
+    """Return the settings of the command line and of this folder's roadworthy.toml, if any.
+
+    `checks` are the names of checks and challenges that exist; others are then refused, with their line.
+    """
     path = Path(config.FILE_NAME)
     said = {key for key, value in sections.get("subject", {}).items() if value not in (None, ())}
     elsewhere = named is not None or said & {"data", "predictions"}
     # A file that describes another subject must not lend its roles to the one that was named.
-    file = config.read_config(path) if path.is_file() and not elsewhere else None
+    file = config.read_config(path, checks) if path.is_file() and not elsewhere else None
     return config.settle(file, sections, folder=path.parent)
 
 

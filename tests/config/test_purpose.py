@@ -27,9 +27,13 @@ OWN = {
 def test_an_answer_becomes_a_bound_with_its_provenance() -> None:
     found = requirements_of(Config(purpose=PurposeSection(accuracy=0.9)), OWN)
     assert found == {
-        "accuracy": AtLeast(0.9, "roadworthy.toml: accuracy needed 0.9"),
         "error_rate": AtMost(0.1, "roadworthy.toml: accuracy needed 0.9"),
     }
+
+
+def test_an_answer_makes_a_note_a_requirement() -> None:
+    found = requirements_of(Config(purpose=PurposeSection(accuracy=0.9)), {"error_rate": None})
+    assert found["error_rate"] == AtMost(0.1, "roadworthy.toml: accuracy needed 0.9")
 
 
 def test_a_written_bound_goes_before_an_answer_and_keeps_the_checks_direction() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from roadworthy.config.sections import FILE_NAME, Bound, Config, PurposeSection
 from roadworthy.errors import UserError
@@ -18,11 +19,11 @@ class Rule:
     check: str
     bound: Callable[[float], float]
     says: str
+    direction: Literal["at_most", "at_least"] = "at_most"
 
 
 # A check named here need not exist: rooms come and go, answers stay.
 RULES = (
-    Rule("accuracy", "accuracy", lambda a: a, "accuracy needed {answer:g}"),
     Rule("accuracy", "error_rate", lambda a: round(1.0 - a, 12), "accuracy needed {answer:g}"),
     Rule("latency_ms", "latency", lambda t: t, "one answer within {answer:g} ms"),
 )
@@ -59,11 +60,11 @@ def requirements_of(
     """
     found: dict[str, Requirement] = {}
     for rule in RULES:
-        answer, own = getattr(config.purpose, rule.answer), requirements.get(rule.check)
-        if answer is not None and own is not None:
+        answer = getattr(config.purpose, rule.answer)
+        if answer is not None and rule.check in requirements:
             origin_of = _origin(origin, f"purpose.{rule.answer}")
             source = f"{origin_of}: {rule.says.format(answer=answer)}"
-            found[rule.check] = Requirement(own.direction, rule.bound(answer), source)
+            found[rule.check] = Requirement(rule.direction, rule.bound(answer), source)
     for check, override in config.requirements.items():
         if check not in requirements:
             continue

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from roadworthy import engine
 from roadworthy.engine import Marked, Outcome, Registry, Store
-from roadworthy.errors import UserError
 from roadworthy.procedures.choice import chosen_checks
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.pictures import with_pictures
@@ -113,12 +112,11 @@ def audit(
     Raises
     ------
     UserError
-        When `only`, `skip` or a requirement names what does not exist.
+        When `only` or `skip` names what does not exist.
     """
     request = request or Request()
     started, clock = datetime.now(UTC), time.perf_counter()
     checks = chosen_checks(registry, request.only, request.skip)
-    _refuse_unknown_requirements(registry, request.requirements)
     fields = {**fields_of(subject), "device": request.device, **request.purpose_fields}
     rows = [name for name in ROW_ARTIFACTS if engine.exists(registry, fields, name)]
     counter = _Counter(emit)
@@ -307,15 +305,6 @@ def _corrected(finding: Finding, multiplicity: Multiplicity) -> Finding:
 
 def _replace(finding: Finding, **changes: object) -> Finding:
     return Finding(**{**vars(finding), **changes})  # pyright: ignore[reportArgumentType] - vars of a Finding
-
-
-def _refuse_unknown_requirements(registry: Registry, names: Mapping[str, Requirement]) -> None:
-    for name in names:
-        if name not in registry.checks:
-            raise UserError(
-                f'[requirements] names "{name}", which is no check.'
-                f"{engine.suggestion(name, registry.checks)} `roadworthy list` shows all."
-            )
 
 
 def _model_in_words(subject: Subject) -> str:

@@ -17,7 +17,7 @@ def chosen_checks(
         When a name is neither a challenge nor a check, or nothing is left.
     """
     challenge = {name: _challenge(marked) for name, marked in registry.checks.items()}
-    known = {*challenge, *challenge.values()}
+    known = known_names(registry)
     for option, names in (("--only", only), ("--skip", skip)):
         for name in names:
             if name not in known:
@@ -33,6 +33,11 @@ def chosen_checks(
     if not kept:
         raise UserError("--only and --skip together leave no check. `roadworthy list` shows all.")
     return {name: registry.checks[name] for name in sorted(kept, key=lambda n: (challenge[n], n))}
+
+
+def known_names(registry: Registry) -> set[str]:
+    """Return the names of all checks and challenges."""
+    return {*registry.checks, *(_challenge(marked) for marked in registry.checks.values())}
 
 
 def _challenge(marked: Marked) -> str:
