@@ -56,7 +56,7 @@ def calibration_error(
     error = calibration_error_of(claims)
     claimed, happened = float(claims.claimed.mean()), float(claims.happened.mean())
     details = (
-        f"On average {of} was given {claimed:.1%} and was right for {happened:.1%} of "
+        f"On average {of} was given {claimed:.1%} and turned out true in {happened:.1%} of "
         f"{len(test_labels)} rows. {_luck(error)}"
     )
     return _measurement(error, len(test_labels), details, (reliability_curve(claims, of),))
