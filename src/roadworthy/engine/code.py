@@ -12,12 +12,24 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, 
 from types import CodeType
 from typing import NamedTuple
 
-GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
+GLOBAL_LOADS = frozenset(
+    dis.opmap[name]
+    for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+    if name in dis.opmap
+)
 ATTRIBUTE_LOADS = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 STORES = frozenset(("STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"))
 WALKS = frozenset(("IMPORT_FROM", "SWAP", "POP_TOP"))  # from a to b and c in `import a.b.c as d`
 CONSTANT_LOADS = frozenset(("LOAD_CONST", "LOAD_SMALL_INT"))
 HAS_CONSTANT = frozenset(dis.hasconst)
+# Some store one variable and load another: STORE_FAST_LOAD_FAST (3.13).
+VARIABLE_LOADS = frozenset(
+    code
+    for name, code in dis.opmap.items()
+    if "LOAD_" in name
+    and name not in (*ATTRIBUTE_LOADS, "LOAD_CLOSURE")
+    and code not in HAS_CONSTANT
+)
 HAS_NAME = frozenset(dis.hasname)
 
 NOT_CODE = frozenset(("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
@@ -132,33 +144,32 @@ def _references(code: CodeType, inherited: Mapping[str, Import]) -> Iterator[Ref
     cells = {*code.co_cellvars, *code.co_freevars}
     seen: set[str | Import] = set()
     for position, step in enumerate(instructions):
-        if isinstance(step.argval, CodeType):
-            found = list(_references(step.argval, known))
-        else:
-            # A closure is handed on as it is: what it holds counts where it is read.
-            handed_on = step.opname == "LOAD_CLOSURE" or (
-                step.opname.startswith("LOAD_FAST") and step.argval in cells
-            )
+        if step.opcode in HAS_CONSTANT:
+            nested = isinstance(step.argval, CodeType)
+            found = list(_references(step.argval, known)) if nested else []
+        elif step.opcode in GLOBAL_LOADS or (known and step.opcode in VARIABLE_LOADS):
             path = _path(instructions, position + 1)
-            found = [] if handed_on else list(_loads(step, known, path))
+            found = list(_loads(step, known, cells, path))
+        else:
+            continue
         seen |= {reference.source for reference in found}
         yield from found
     yield from (Reference(i.source, ()) for i in imports if i.source not in seen)
 
 
 def _loads(
-    step: dis.Instruction, known: Mapping[str, Import], path: tuple[str, ...]
+    step: dis.Instruction, known: Mapping[str, Import], cells: set[str], path: tuple[str, ...]
 ) -> Iterator[Reference]:
-    if "LOAD_" not in step.opname or step.opname in ATTRIBUTE_LOADS or step.opcode in HAS_CONSTANT:
-        return
     if step.opname == "LOAD_NAME" and step.argval == "__name__":
         return  # what a class body stores as __module__
-    if step.opname in GLOBAL_LOADS:
+    if step.opcode in GLOBAL_LOADS:
         yield Reference(step.argval, path)
     # One operation may load two variables (3.13); only the last can be what is read from.
     names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
     for name in names:
-        if name in known:
+        # A cell that is loaded as a variable is handed on to a closure: it counts where it is read.
+        is_handed_on = step.opname.startswith("LOAD_FAST") and name in cells
+        if name in known and not is_handed_on:
             yield Reference(known[name], path if name == names[-1] else ())
 
 

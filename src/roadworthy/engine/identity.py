@@ -1,7 +1,7 @@
 """Identity: what tells a value, or the code of a function, from any other. See `Identifier`."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from types import FunctionType, ModuleType
@@ -45,12 +45,22 @@ class Identifier:
 
     def __init__(self, own: frozenset[str] = frozenset()) -> None:
         self._own = own
+        self._known: dict[int, tuple[object, Fingerprint]] = {}
 
     def of(self, value: Any) -> Fingerprint:  # Any: whatever a field may hold, or a function
-        """Return the fingerprint of a value or a function."""
-        walk = _Walk(self._own)
-        content = walk.content(value)
-        return Fingerprint(sha256(content).hexdigest(), walk.unknown)
+        """Return the fingerprint of a value or a function.
+
+        What it reaches is taken to be as it was when this identifier first met it.
+        """
+        return _Walk(self._own, self._of_definition).fingerprint(value)
+
+    def _of_definition(self, value: object) -> Fingerprint:
+        """Walk what a definition reaches, once for all that reach it."""
+        known = self._known.get(id(value))
+        if known is None:
+            known = (value, _Walk(self._own).fingerprint(value))
+            self._known[id(value)] = known
+        return known[1]
 
 
 def key_of(fields: Mapping[str, Any]) -> str:  # Any: values of fields
@@ -71,15 +81,28 @@ class _Leave(NamedTuple):
 
 
 class _Walk:
-    """One walk over an object, depth first, without recursion: chains of calls can be long."""
+    """One walk over an object, depth first, without recursion: chains of calls can be long.
 
-    def __init__(self, own: frozenset[str]) -> None:
+    With `known`, definitions other than the root count by the fingerprint that it returns; without,
+    they are walked too. (Walking them apart at every depth would make the fingerprint of functions
+    that call each other depend on where a walk begins.)
+    """
+
+    def __init__(
+        self, own: frozenset[str], known: Callable[[object], Fingerprint] | None = None
+    ) -> None:
         self.unknown: str | None = None
         self._own = own
+        self._known = known
         self._open: dict[int, int] = {}
         self._definitions: dict[int, tuple[object, int]] = {}
 
-    def content(self, root: Any) -> bytes:  # Any: any object
+    def fingerprint(self, root: Any) -> Fingerprint:  # Any: any object
+        """Return the fingerprint of the object to walk from."""
+        content = self._content(root)
+        return Fingerprint(sha256(content).hexdigest(), self.unknown)
+
+    def _content(self, root: Any) -> bytes:  # Any: any object
         found: list[bytes] = []
         stack: list[Any] = [root]
         while stack:
@@ -87,7 +110,7 @@ class _Walk:
             if type(value) is _Leave:
                 del self._open[id(value.value)]
                 continue
-            tag, data, children = self._parts(value, stack)
+            tag, data, children = self._parts(value, stack, is_root=not found)
             found.append(text(f"{tag}:{len(data)}:{len(children)}:"))
             found.append(data)
             if tag == "set":
@@ -96,7 +119,7 @@ class _Walk:
                 stack.extend(reversed(children))
         return b"".join(found)
 
-    def _parts(self, value: Any, stack: list[Any]) -> Parts:  # Any: any object
+    def _parts(self, value: Any, stack: list[Any], *, is_root: bool) -> Parts:  # Any: any object
         kind = type(value)
         if kind is Parts:
             return value
@@ -110,6 +133,8 @@ class _Walk:
             # The second time a definition is met it counts as the one met before: circles end.
             if id(value) in self._definitions:
                 return Parts("met", text(str(self._definitions[id(value)][1])))
+            if self._known is not None and not is_root:
+                return self._counted(self._known(value))
             self._definitions[id(value)] = (value, len(self._definitions))
         elif id(value) in self._open:
             return Parts("circle", text(str(len(self._open) - self._open[id(value)])))
@@ -123,15 +148,16 @@ class _Walk:
     def _taken_apart(self, value: Any) -> Parts | Unknown:  # Any: any object
         return parts_of_definition(value, self._own) or parts_of_value(value)
 
+    def _counted(self, found: Fingerprint) -> Parts:
+        self.unknown = self.unknown or found.unknown
+        return Parts("fingerprint", bytes.fromhex(found.digest))
+
     def _strange(self, found: Unknown) -> Parts:
         self.unknown = self.unknown or found.what
         return Parts("unknown", secrets.token_bytes(16))
 
     def _apart(self, value: Any) -> bytes:  # Any: an element of a set
-        walk = _Walk(self._own)
-        content = walk.content(value)
-        self.unknown = self.unknown or walk.unknown
-        return sha256(content).digest()
+        return self._counted(_Walk(self._own, self._known).fingerprint(value)).data
 
 
 LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes))
