@@ -31,7 +31,7 @@ def selective_risk(test_probabilities: np.ndarray, test_correct: np.ndarray) -> 
     whole risk-coverage curve.
 
     Unit: share of answered rows.
-    Qualified at: severity 0.2 of `wrong_where_sure`, n = 400.
+    Qualified at: severity 0.2 of `wrong_where_sure`, n = 350.
     Next: let the model abstain more often, or train a confidence that ranks its errors (see the curve).
     """
     confidence = test_probabilities.max(axis=1)
@@ -75,7 +75,7 @@ def conformal_shortfall(
     holds for any model; a shortfall says that they do not. Negative: more is covered than promised.
 
     Unit: share of rows short of 90 %.
-    Qualified at: severity 0.1 of `truth_outside_the_sets`, n = 1,000.
+    Qualified at: severity 0.1 of `truth_outside_the_sets`, n = 1,500.
     Next: compare test with validation rows (shift, leakage); set the threshold on rows like those in use.
     """
     n = len(test_nonconformity)

@@ -24,7 +24,10 @@ def nonconformity(
     if residuals is not None:
         return np.abs(residuals).astype(np.float64)
     if probabilities is None or labels is None:
-        raise NotApplicable("neither probabilities with labels nor predicted numbers are there")
+        raise NotApplicable(
+            "validation or test rows with probabilities (or predicted numbers) and targets are missing; "
+            "conformal sets need both splits"
+        )
     return 1.0 - probabilities[np.arange(len(labels)), labels]
 
 

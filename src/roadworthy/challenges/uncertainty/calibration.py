@@ -41,8 +41,7 @@ def calibration_error(
     shape of the error. In the picture, points below the diagonal are over-confident.
 
     Unit: share of rows (difference between claimed and observed).
-    Qualified at: severity 0.1 of `overconfidence`, n = 1,500; passes at half the bound from 3,000 rows
-    where the model is often unsure.
+    Qualified at: severity 0.1 of `overconfidence`, n = 6,000 (1,000 where the model is mostly sure and right).
     Next: rescale the probabilities on validation rows (temperature scaling), then audit again.
     """
     _need_labels(test_labels)
@@ -77,8 +76,8 @@ def classwise_calibration_error(
     probability that sits on the wrong class, on the same scale as `calibration_error`. Limits as there.
 
     Unit: share of rows (difference between claimed and observed).
-    Qualified at: severity 0.1 of `overconfidence_in_every_class`, n = 1,500; with ten classes and an unsure
-    model a pass takes some 10,000 rows.
+    Qualified at: severity 0.1 of `overconfidence_in_every_class`, n = 10,000 (1,000 where the model is
+    mostly sure and right).
     Next: rescale the probabilities per class on validation rows, or collect rows of the worst class.
     """
     if task.kind == "binary":

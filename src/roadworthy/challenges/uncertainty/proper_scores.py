@@ -38,7 +38,7 @@ def relative_brier_score(
     where they are known, else those of the test rows.
 
     Unit: share of the error of the class shares.
-    Qualified at: severity 1 of `belief_in_a_wrong_class`, n = 1,000.
+    Qualified at: severity 1 of `belief_in_a_wrong_class`, n = 5,000.
     Next: look at `calibration_error`; if that passes, the inputs say too little: more rows or columns.
     """
     prior = _class_shares(test_labels, task, train_labels)
@@ -68,7 +68,7 @@ def relative_log_loss(
     zero for what then happens counts as 36 nats. Interval and class shares as in `relative_brier_score`.
 
     Unit: share of the loss of the class shares.
-    Qualified at: severity 1 of `surprising_labels`, n = 1,000.
+    Qualified at: severity 1 of `surprising_labels`, n = 5,000.
     Next: rescale the probabilities on validation rows (temperature scaling); never let one be exactly 0.
     """
     prior = _class_shares(test_labels, task, train_labels)
