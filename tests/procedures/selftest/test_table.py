@@ -84,10 +84,10 @@ def test_the_terminal_shows_a_line_per_check_and_fault() -> None:
     screen = StringIO()
     Console(file=screen, width=200).print(console(RECORDS))
     assert "2/40" in screen.getvalue()
-    assert "misses a mark" in screen.getvalue()
+    assert "missed" in screen.getvalue()
     broken = replace(ENTRY.rungs[0], batches=(Batch("toy", "k", 0, 0, Tally(n=3, errors=3)),))
     Console(file=screen, width=200).print(console(Records((replace(ENTRY, rungs=(broken,)),))))
-    assert "broke in 3 of 3" in screen.getvalue()
+    assert "broke" in screen.getvalue()
 
 
 def test_power_is_a_curve_with_its_uncertainty() -> None:

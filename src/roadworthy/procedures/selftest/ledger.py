@@ -26,7 +26,9 @@ RECORD_VERSION = "1.0"
 PUBLISHED = "selftest_record.json"
 LOCK_SECONDS = 30.0
 
-WAY_OUT = "It was left as it is. Move it away and a new one is begun, or name another file with --record."
+WAY_OUT = (
+    "It was left as it is. Move it away and a new one is begun, or name another file with --record."
+)
 
 
 def read(path: Path) -> Records:

@@ -38,6 +38,7 @@ SHOWN = (
     DETECTED_HARMFUL,
 )
 WORDS = {True: "reaches its marks", False: "**misses a mark**", None: "undecided"}
+BRIEFLY = {True: "reached", False: "missed", None: "open"}
 
 INTRODUCTION = """\
 # What the self-test found
@@ -78,23 +79,28 @@ def markdown(records: Records) -> str:
 
 
 def console(records: Records, title: str = "Self-test") -> "ConsoleTable":
-    """Render the entries as a table for the terminal."""
+    """Render the entries as a table for the terminal; it fits 80 columns."""
+    from rich import box
     from rich.table import Table as ConsoleTable
 
-    table = ConsoleTable(title=title, title_justify="left", pad_edge=False)
-    table.add_column("check")
-    table.add_column("fault")
-    for name in ("false fails\nat bound", "false passes\nat bound", "false alarms\nhealthy"):
-        table.add_column(name, justify="right")
-    for name in ("passes\nhealthy", "found\nharmful", "coverage"):
-        table.add_column(name, justify="right")
-    table.add_column("standing")
+    table = ConsoleTable(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("\n\ncheck\n  with fault", overflow="fold", min_width=30)
+    for name in (
+        "false\nfails\nat the\nbound",
+        "false\npasses\nat the\nbound",
+        "\nfalse\nfails,\nhealthy",
+        "\n\npasses,\nhealthy",
+        "\n\nfound,\nharmful",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("\n\n\nmarks", no_wrap=True)
     for entry in records.entries:
         by_mark = {s.mark: s for s in standings([entry])}
         rates = [_count(by_mark[mark]) for mark in SHOWN]
-        verdict = (_broken(entry) or WORDS[is_qualified([entry])]).replace("**", "")
-        coverage = _percent(_whole(entry).coverage)
-        table.add_row(entry.check, entry.fault, *rates, coverage, verdict)
+        verdict = "broke" if _broken(entry) else BRIEFLY[is_qualified([entry])]
+        table.add_row(f"{entry.check}\n  {entry.fault}", *rates, verdict)
     return table
 
 
