@@ -38,7 +38,7 @@ SHOWN = (
     DETECTED_HARMFUL,
 )
 WORDS = {True: "reaches its marks", False: "**misses a mark**", None: "undecided"}
-BRIEFLY = {True: "reached", False: "missed", None: "open"}
+BRIEFLY = {True: "kept", False: "missed", None: "open"}
 
 INTRODUCTION = """\
 # What the self-test found
