@@ -95,7 +95,7 @@ def console(records: Records, title: str = "Self-test") -> "ConsoleTable":
         "\n\nfound,\nharmful",
     ):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("\n\n\nmarks", no_wrap=True)
+    table.add_column("\n\n\nmarks", no_wrap=True, min_width=6)
     for entry in records.entries:
         by_mark = {s.mark: s for s in standings([entry])}
         rates = [_count(by_mark[mark]) for mark in SHOWN]
