@@ -86,7 +86,7 @@ def console(records: Records, title: str = "Self-test") -> "ConsoleTable":
     table = ConsoleTable(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    table.add_column("\n\ncheck\n  with fault", overflow="fold", min_width=30)
+    table.add_column("\n\ncheck\n  with fault", overflow="fold", min_width=25)
     for name in (
         "false\nfails\nat the\nbound",
         "false\npasses\nat the\nbound",
