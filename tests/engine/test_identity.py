@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -407,6 +408,12 @@ def use(x):
     assert one.unknown
 
 
+def test_a_library_that_is_not_installed_is_no_riddle(module: Make):
+    use = module("def use(x):\n    import no_such_extra\n    return no_such_extra.f(x)\n").use
+    assert Identifier().of(use) == Identifier().of(use)
+    assert Identifier().of(use).unknown is None
+
+
 def test_identity_is_the_same_in_another_process_whatever_the_hash_seed():
     code = (
         "from roadworthy.engine.identity import Identifier\n"
@@ -417,7 +424,7 @@ def test_identity_is_the_same_in_another_process_whatever_the_hash_seed():
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,

@@ -1,6 +1,7 @@
 """A run: what is computed, in which order, what an error does to the rest, what is kept."""
 
 import gc
+import os
 import subprocess
 import sys
 import weakref
@@ -496,7 +497,7 @@ def test_a_run_in_another_process_finds_everything(tmp_path: Path):
     outs = [
         subprocess.run(
             [sys.executable, "-c", code, str(tmp_path)],
-            env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,

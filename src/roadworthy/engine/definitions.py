@@ -190,6 +190,8 @@ def _imported(
         return _Imported(_of_library(".".join(dotted), own), ())
     loaded = attempt(lambda: importlib.import_module(module))
     if isinstance(loaded, Failure):
+        if isinstance(loaded.error, ModuleNotFoundError):  # an extra that is not installed
+            return _Imported(Parts("absent", text(f"{module} {loaded.error.name}")), ())
         what = f"module {module}, which cannot be imported ({loaded.reason})"
         return _Imported(Unknown(what), ())
     if source.name is None:
