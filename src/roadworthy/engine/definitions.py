@@ -42,6 +42,7 @@ UNREADABLE = frozenset(
         "importlib.reload",
         "runpy.run_path",
         "runpy.run_module",
+        "sys.modules",
     ]
 )
 """Functions through which code reaches what its bytecode does not name."""

@@ -33,9 +33,11 @@ class Identifier:
 
     Of a function: its bytecode without docstring, its defaults, and the functions, classes and
     constants that it reaches through global names, attributes of modules, closures and imports in
-    its body, and so on from there. Code of libraries counts by name and version. Not seen:
-    what is reached by `getattr` with a computed name on a module other than a bare name.
+    its body, and so on from there. Code of libraries counts by name and version.
     Of an object: its class, and what it holds, or what its `__roadworthy_identity__()` returns.
+
+    Not seen: files and environment variables that code reads, and modules that it finds by a name
+    that is computed other than by the functions listed as UNREADABLE (those make it unknown).
 
     Parameters
     ----------

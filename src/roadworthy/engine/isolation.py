@@ -27,7 +27,8 @@ class Failure:
     @property
     def reason(self) -> str:
         """The exception in one line."""
-        return "".join(traceback.format_exception_only(self.error)).strip().splitlines()[-1]
+        said = traceback.TracebackException.from_exception(self.error).format_exception_only()
+        return " ".join(" ".join(said).split())
 
 
 def attempt(call: Callable[[], T]) -> Success[T] | Failure:

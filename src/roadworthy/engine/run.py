@@ -75,7 +75,8 @@ def compute(
     names = list(dict.fromkeys(names))
     deadline = None if budget is None else time.monotonic() + budget
     graph = resolve(registry, fields, names, options)
-    run = _Run(graph, store or Store(), seed, emit or _ignore, deadline)
+    store = Store() if store is None else store
+    run = _Run(graph, store, seed, _ignore if emit is None else emit, deadline)
     with suppress(KeyboardInterrupt):  # what is done by then is the result
         run.execute(names, Identifier(registry.packages))
     return {name: run.outcome(name) for name in names}
