@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roadworthy import config, engine
+from roadworthy import config, engine, files
 from roadworthy.errors import UserError
 from roadworthy.procedures.audit import AuditRun, Request
 from roadworthy.procedures.audit import audit as run_audit
@@ -164,7 +164,10 @@ def audit_from_command_line(
 
     registry = engine.Registry.discover(settled(named, sections).checks.plugins)
     settings = settled(named, sections, known_names(registry))
+    files.require_writable(Path(settings.audit.out or RUNS))
     subject = chosen_subject(named, settings)
+    if not quiet:
+        _say_how_it_was_read(subject)
     store = Path(settings.audit.store) if settings.audit.store else STORE
     done = run(subject, settings, registry, store=store, progress=False if quiet else None)
     report = _report(done)
@@ -174,6 +177,18 @@ def audit_from_command_line(
     console.print(report)
     console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
     return report.exit_code
+
+
+def _say_how_it_was_read(subject: Subject) -> None:
+    """Say on standard error, before a long wait, what was found out and what was assumed."""
+    from textwrap import fill
+
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    for note in subject.notes:
+        lines = fill(note, console.width, initial_indent="  - ", subsequent_indent="    ")
+        console.print(lines, style="dim")
 
 
 def selftest(
@@ -262,7 +277,7 @@ def _records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str]
     """Return what is known of each check as it stands, from the package's record and the user's own."""
     from roadworthy.procedures import selftest as room
 
-    records = room.current(_known(USER_RECORD), room.codes(registry))
+    records = room.current(_known(USER_RECORD), room.codes(registry), room.kind_of(subject))
     return lambda check: room.record_for(check, subject, records)
 
 

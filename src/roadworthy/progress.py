@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from roadworthy.engine import events
+from roadworthy.procedures.selftest import Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -54,6 +55,8 @@ class Progress:
                 self._count(self._bar, from_store=False)
             case events.NotKept(reason=reason):
                 self._bar.console.print(f"[yellow]{reason}[/]", highlight=False)
+            case Step(what=what, repetitions=repetitions, share=share):
+                self._step(self._bar, what, repetitions, share)
             case _:
                 pass
 
@@ -62,6 +65,12 @@ class Progress:
             bar.remove_task(self._all)
         self._kept = 0
         self._all = bar.add_task("quantities", total=total, note=f"{stored} kept from before")
+
+    def _step(self, bar: "Bar", what: str, repetitions: int, share: float) -> None:
+        note = f"{repetitions:,} planted"
+        if self._all is None:
+            self._all = bar.add_task(what, total=100, note=note)
+        bar.update(self._all, description=what, total=100, completed=round(100 * share), note=note)
 
     def _show(self, bar: "Bar", name: str, done: int | None, total: int | None) -> None:
         words = name.replace("_", " ")

@@ -122,7 +122,7 @@ def test_only_and_skip_name_challenges_or_checks_and_refuse_the_rest() -> None:
 
 
 def test_a_pass_of_a_check_that_misses_its_own_fault_is_not_shown_as_green() -> None:
-    blind = Record("toy", 100, None, None, None, None, 0.1, qualified=False, summary="it is blind")
+    blind = Record("toy", 100, None, None, None, None, 0.1, False, "it is blind", blind=True)
     run = audit(
         subject(8),
         registry(),

@@ -261,7 +261,7 @@ def _judged(
     if requirement is None:
         return _replace(measured, verdict="note", reason="A description; nothing is required.")
     verdict = judge(found, requirement, least=least)
-    if verdict.verdict == "pass" and base.record is not None and base.record.qualified is False:
+    if verdict.verdict == "pass" and base.record is not None and base.record.blind:
         return _replace(
             measured,
             verdict="inconclusive",

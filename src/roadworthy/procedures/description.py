@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LABELS = ("Unit", "Qualified at", "Next")
+LABELS = ("Unit", "Qualified at", "Next", "Also alarms", "Ideal")
+# A labelled passage begins a line or follows a sentence, and runs to the next label, a blank line or the end.
+LABEL = re.compile(rf"(?:^|(?<=[.)]\s))\s*({'|'.join(LABELS)}):\s*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,17 @@ def describe(function: Callable[..., object]) -> Description:
     """Split the docstring of `function` into its parts; a missing docstring gives empty parts."""
     text = inspect.getdoc(function) or ""
     title, _, rest = text.partition("\n")
-    found = {label: _labelled(rest, label) for label in LABELS}
-    for label in LABELS:
-        rest = re.sub(_pattern(label), "", rest)
+    body: list[str] = []
+    found: dict[str, str] = {}
+    for paragraph in re.split(r"\n\s*\n", rest):
+        before, *labelled = LABEL.split(paragraph)
+        body.append(before.strip())
+        for label, passage in zip(labelled[::2], labelled[1::2], strict=True):
+            found[label] = " ".join(passage.split())
     return Description(
         title=title.strip().rstrip("."),
-        body=rest.strip(),
-        unit=found["Unit"],
-        qualified_at=found["Qualified at"],
-        next=found["Next"],
+        body="\n\n".join(part for part in body if part),
+        unit=found.get("Unit", "").rstrip("."),
+        qualified_at=found.get("Qualified at", "").rstrip("."),
+        next=found.get("Next", ""),
     )
-
-
-def _pattern(label: str) -> str:
-    # A labelled passage runs to the next label, a blank line, or the end.
-    following = "|".join(f"{name}:" for name in LABELS)
-    return rf"(?ms)^\s*{label}:\s*(.*?)(?=^\s*(?:{following})|\n\s*\n|\Z)"
-
-
-def _labelled(text: str, label: str) -> str:
-    match = re.search(_pattern(label), text)
-    return " ".join(match.group(1).split()) if match else ""

@@ -27,8 +27,9 @@ ReasonCode = Literal[
 class Record:
     """What the self-test knows of a check on subjects of this task, modality and band of n.
 
-    Rates are shares of repetitions; each comes with the bound on its unlucky side (97.5 %).
-    `qualified` is None where nothing is known ("not qualified here").
+    Rates are shares of repetitions. `qualified` is True where every mark is reached, False where one
+    is shown to be missed, None where that is open or nothing is known ("not qualified here").
+    `blind` is True where the check is shown to miss its own fault: its pass is then worth nothing.
     """
 
     subject_kind: str
@@ -40,6 +41,7 @@ class Record:
     detected_harmful: float | None
     qualified: bool | None
     summary: str
+    blind: bool = False
 
 
 @dataclass(frozen=True)

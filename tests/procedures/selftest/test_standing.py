@@ -8,16 +8,19 @@ from roadworthy.procedures.selftest.records import Batch, Entry, Kind, Records, 
 from roadworthy.procedures.selftest.standing import (
     is_qualified,
     misses_its_fault,
-    not_qualified,
     record_for,
     summary_of,
 )
 from roadworthy.procedures.selftest.tally import Tally
-from roadworthy.results import AtMost, Finding
+from roadworthy.results import AtMost
 from roadworthy.subject import Split, Subject, Task
 
 KIND = Kind("binary", "table", "1,000 to 2,999")
 SEVERITY: dict[Role, float] = {"clean": 0.0, "healthy": 0.05, "bound": 0.1, "harmful": 0.2}
+
+
+SPLIT = Split(np.zeros((1_500, 2)), np.zeros(1_500, np.int64))
+SUBJECT = Subject("toy", Task("binary", ("n", "y")), "table", {"test": SPLIT})
 
 
 def entry(promised=("finding", "passing"), errors=0, **counts: tuple[int, int, int]) -> Entry:
@@ -95,18 +98,12 @@ def test_alarming_too_often_is_not_missing_the_fault() -> None:
     assert not misses_its_fault([nervous])
 
 
-def finding(verdict: str) -> Finding:
-    return Finding("gap", "toy", "A gap", verdict, "0.01, at most 0.1 is tolerated.")
-
-
-def test_a_pass_of_a_check_that_misses_its_fault_is_not_shown_as_one() -> None:
+def test_a_record_says_that_a_check_is_blind_to_its_own_fault() -> None:
     blind = entry(**{**GOOD, "harmful": (300, 0, 0)})
-    changed = not_qualified(finding("pass"), [blind])
-    assert (changed.verdict, changed.reason_code) == ("inconclusive", "not_qualified")
-    assert "It would pass, but the self-test found 0 of 300" in changed.reason
-    assert not_qualified(finding("fail"), [blind]) == finding("fail")
-    assert not_qualified(finding("pass"), [entry(**GOOD)]) == finding("pass")
-    assert not_qualified(finding("pass"), []) == finding("pass")
+    for found, is_blind in ((blind, True), (entry(**GOOD), False)):
+        record = record_for(found.check, SUBJECT, Records(entries=(found,)))
+        assert record is not None
+        assert record.blind is is_blind
 
 
 def test_the_summary_says_what_was_found_in_plain_numbers() -> None:
@@ -118,9 +115,7 @@ def test_the_summary_says_what_was_found_in_plain_numbers() -> None:
 
 
 def test_a_record_holds_rates_of_this_kind_of_subject() -> None:
-    split = Split(np.zeros((1_500, 2)), np.zeros(1_500, np.int64))
-    subject = Subject("toy", Task("binary", ("n", "y")), "table", {"test": split})
-    record = record_for("gap", subject, Records((entry(**GOOD),)))
+    record = record_for("gap", SUBJECT, Records((entry(**GOOD),)))
     assert record is not None
     assert record.subject_kind == "binary table, 1,000 to 2,999 test rows"
     assert record.repetitions == 1_100 + 0 * len(GOOD)

@@ -6,7 +6,7 @@ from roadworthy.procedures.selftest.outcome import SelfTest, Step
 from roadworthy.procedures.selftest.records import Records, current, merged
 from roadworthy.procedures.selftest.run import Profile, selftest
 from roadworthy.procedures.selftest.source import codes
-from roadworthy.procedures.selftest.standing import not_qualified, record_for
+from roadworthy.procedures.selftest.standing import kind_of, record_for
 from roadworthy.procedures.selftest.table import console, markdown, power_curve
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "codes",
     "console",
     "current",
+    "kind_of",
     "markdown",
     "merged",
-    "not_qualified",
     "power_curve",
     "published",
     "read",

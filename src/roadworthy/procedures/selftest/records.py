@@ -214,15 +214,21 @@ def merged(records: Iterable[Records]) -> Records:
     )
 
 
-def current(records: Records, code_of: Callable[[str], str | None]) -> Records:
+def current(
+    records: Records, code_of: Callable[[str], str | None], kind: Kind | None = None
+) -> Records:
     """Return what is known of the code as it stands: a changed check does not inherit its record.
 
     `code_of` gives the key of a function's code by its name, None where there is no such function.
+    With a `kind`, entries of other kinds are kept as they are (hashing code takes time, and all that
+    is said of them is that they exist) and nothing but entries is kept.
     """
 
     def holds(code: Mapping[str, str]) -> bool:
         return all(code_of(name) == key for name, key in code.items())
 
+    if kind is not None:
+        return Records(entries=tuple(e for e in records.entries if e.kind != kind or holds(e.code)))
     return Records(
         entries=tuple(e for e in records.entries if holds(e.code)),
         crossings=tuple(c for c in records.crossings if holds(c.code)),

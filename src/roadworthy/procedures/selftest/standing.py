@@ -1,7 +1,7 @@
 """What the records say of a check on subjects like this one, and what a verdict of it is then worth."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from roadworthy.procedures.selftest.ladder import ALL_PROMISES, marks_of
 from roadworthy.procedures.selftest.records import Entry, Kind, Records, band_of
@@ -17,7 +17,7 @@ from roadworthy.procedures.selftest.stopping import (
     decide,
 )
 from roadworthy.procedures.selftest.tally import Tally, total
-from roadworthy.results import Finding, Record
+from roadworthy.results import Record
 from roadworthy.subject import Subject
 
 MARKS = (
@@ -124,19 +124,7 @@ def record_for(check: str, subject: Subject, records: Records) -> Record | None:
         detected_harmful=rates[DETECTED_HARMFUL],
         qualified=is_qualified(here),
         summary=summary_of(here),
-    )
-
-
-def not_qualified(finding: Finding, entries: Iterable[Entry]) -> Finding:
-    """Turn a pass into `inconclusive (not_qualified)` where the check is shown to miss its own fault."""
-    known = tuple(entries)
-    if finding.verdict != "pass" or not misses_its_fault(known):
-        return finding
-    return replace(
-        finding,
-        verdict="inconclusive",
-        reason_code="not_qualified",
-        reason=f"It would pass, but {summary_of(known)}.",
+        blind=misses_its_fault(here),
     )
 
 
