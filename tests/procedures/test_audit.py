@@ -172,3 +172,22 @@ def test_the_exit_code_is_the_first_that_applies(
     found: list[Finding], fail_on: tuple[str, ...], code: int
 ) -> None:
     assert exit_code(found, fail_on) == code
+
+
+@check(challenge="toy", requires=AtMost(0.2, "test"))
+def is_given_nonsense(test_labels: np.ndarray) -> Measurement:
+    """Meet a mistake in the input."""
+    raise UserError("The model gives NaN for row 3. Mend the model.")
+
+
+def test_a_mistake_that_shows_late_is_the_user_s_and_the_rest_is_kept() -> None:
+    run = audit(
+        subject(8),
+        Registry.of(share_wrong, is_given_nonsense),
+        store=Store(None, records=STORED),
+    )
+    found = {finding.check: finding for finding in run.audit.findings}
+    assert run.audit.exit_code == 4
+    assert "Mend the model" in found["is_given_nonsense"].reason
+    assert found["is_given_nonsense"].traceback is None
+    assert found["share_wrong"].verdict == "pass"

@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -31,6 +31,7 @@ from roadworthy.subject.fields import fields_of
 
 # Of a verdict with 2.5 % on each side, the wrong one of the two at the bound.
 FALSE_FAIL_RATE = 0.025
+INPUT_ERROR = 4
 UNDECIDED_CODES = ("budget", "interrupted", "dependency_failed")
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow")
 
@@ -136,16 +137,19 @@ def audit(
     findings = [with_pictures(finding, subject) for finding in findings]
     multiplicity = _multiplicity(findings)
     findings = [_corrected(finding, multiplicity) for finding in findings]
+    # Some mistakes in what was given show only when it is used: a model that returns NaN for a row.
+    mistaken = any(outcome.code == "user_error" for outcome in outcomes.values())
+    notes = (*registry.broken, *([store.problem] if store.problem else []))
     seconds = time.perf_counter() - clock
     result = Audit(
         schema_version=SCHEMA_VERSION,
         roadworthy_version=version("roadworthy"),
-        subject=summary_of(subject, engine.key_of(fields)),
+        subject=summary_of(replace(subject, notes=(*subject.notes, *notes)), engine.key_of(fields)),
         purpose=dict(request.purpose),
         purpose_key=request.purpose_key,
         profile=request.profile,
         seed=request.seed,
-        exit_code=exit_code(findings, request.fail_on),
+        exit_code=INPUT_ERROR if mistaken else exit_code(findings, request.fail_on),
         complete=not any(f.reason_code in ("interrupted", "budget") for f in findings),
         findings=tuple(findings),
         multiplicity=multiplicity,
