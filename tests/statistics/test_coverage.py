@@ -23,6 +23,7 @@ from roadworthy.statistics import (
     paired_mean_difference,
     paired_rate_difference,
 )
+from roadworthy.statistics.differences import discordant_end
 
 SIDE = 0.025
 
@@ -73,7 +74,31 @@ def _check(
     assert sum(m.high < truth - 1e-12 for m in found) <= allowed
 
 
-@pytest.mark.parametrize("cells", [(0.9, 0.05, 0.0), (0.85, 0.08, 0.03), (0.3, 0.3, 0.25)])
+@pytest.mark.parametrize("n", [50, 300])
+@pytest.mark.parametrize(
+    "shares",
+    [(0.03, 0.0), (0.04, 0.01), (0.05, 0.0), (0.08, 0.05), (0.2, 0.17), (0.3, 0.25), (0.5, 0.45)],
+)
+def test_a_paired_difference_errs_in_at_most_its_share_on_each_side_exactly(
+    n: int, shares: tuple[float, float]
+) -> None:
+    only_a, only_b = shares
+    first = binom.ppf(1e-7, n, shares).astype(int)
+    last = binom.ppf(1.0 - 1e-7, n, shares).astype(int)
+    below = above = 0.0
+    for x in range(first[0], last[0] + 1):
+        of_those = binom.pmf(np.arange(n - x + 1), n - x, only_b / (1.0 - only_a))
+        for y in range(first[1], min(last[1], n - x) + 1):
+            chance = binom.pmf(x, n, only_a) * of_those[y]
+            if chance < 1e-7:
+                continue
+            low, high = (discordant_end(x, y, n, p) for p in (SIDE, 1.0 - SIDE))
+            above += chance * (low > only_a - only_b + 1e-9)
+            below += chance * (high < only_a - only_b - 1e-9)
+    assert max(below, above) <= SIDE
+
+
+@pytest.mark.parametrize("cells", [(0.96, 0.03, 0.0), (0.85, 0.08, 0.03), (0.3, 0.3, 0.25)])
 def test_paired_differences_of_rates(cells: tuple[float, float, float]) -> None:
     def draw(rng: np.random.Generator) -> Measurement:
         outcome = rng.choice(4, 200, p=[*cells, 1 - sum(cells)])

