@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from roadworthy import options
 from roadworthy.errors import UserError
 
 USAGE_ERROR = 4
@@ -20,8 +21,6 @@ app = typer.Typer(
     help="Inspect a deep-learning model and the data it was made from: pass, fail or inconclusive, "
     "with the evidence.\n\nFirst look:  roadworthy audit digits --profile quick",
 )
-
-Names = Annotated[list[str] | None, typer.Option()]
 
 
 def _many(help_text: str, *names: str) -> Any:  # Any: typer's own type for an option
@@ -37,50 +36,49 @@ def audit(
             "--predictions, or the roadworthy.toml of this folder."
         ),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Table (CSV, Parquet), npz or folder of images")
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="Column to be predicted")] = None,
-    sensitive: Annotated[list[str] | None, _many("Columns such as sex or race")] = None,
-    split: Annotated[str | None, typer.Option(help="Column that says train or test")] = None,
-    drop: Annotated[list[str] | None, _many("Columns to leave out")] = None,
-    entity: Annotated[
-        str | None, typer.Option(help="Column of the person, patient or device")
-    ] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time of a row")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Column that numbers the rows")] = None,
-    source: Annotated[str | None, typer.Option(help="Column of the site or file of a row")] = None,
-    positive: Annotated[str | None, typer.Option(help="The class whose detection matters")] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="module:function, or a .pt, .ckpt, .pt2 or .onnx file")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Weights for the factory: .safetensors or .pt")
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Allow a .pt2 file, which can run code")
-    ] = False,
-    predictions: Annotated[Path | None, typer.Option(help="Table of recorded predictions")] = None,
-    proba: Annotated[list[str] | None, _many("Columns of class probabilities")] = None,
-    score: Annotated[
-        str | None, typer.Option(help="Column of a score, larger: more likely")
-    ] = None,
-    predicted: Annotated[str | None, typer.Option(help="Column of the predicted value")] = None,
-    only: Annotated[list[str] | None, _many("Challenges or checks to run")] = None,
-    skip: Annotated[list[str] | None, _many("Challenges or checks to leave out")] = None,
-    profile: Annotated[str | None, typer.Option(help="quick, standard or full")] = None,
-    budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 1h")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results")] = None,
-    fail_on: Annotated[
-        str | None, typer.Option(help="fail, error, undecided (default: all three) or never")
-    ] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of what was computed before")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone")] = False,
+    data: options.Data = None,
+    train: options.Train = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    missing_codes: options.MissingCodes = None,
+    proof: options.Proof = None,
+    target: options.Target = None,
+    positive: options.Positive = None,
+    task: options.Task = None,
+    split: options.Split = None,
+    sensitive: options.Sensitive = None,
+    drop: options.Drop = None,
+    entity: options.Entity = None,
+    time: options.Time = None,
+    id_: options.Id = None,
+    source: options.Source = None,
+    domain: options.Domain = None,
+    weight: options.Weight = None,
+    people: options.People = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    trust: options.Trust = False,
+    predictions: options.Predictions = None,
+    proba: options.Proba = None,
+    score: options.Score = None,
+    predicted: options.Predicted = None,
+    only: options.Only = None,
+    skip: options.Skip = None,
+    profile: options.Profile = None,
+    budget: options.Budget = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    store: options.Store = None,
+    out: options.Out = None,
+    fail_on: options.FailOn = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Inspect a model and its data; write a report.
+
+    Names of several columns or checks are separated by commas, or the option is repeated.
 
     Exit code: 0 all required checks pass, 1 one fails, 2 one is undecided, 3 one broke, 4 usage.
 
@@ -88,19 +86,28 @@ def audit(
     """
     from roadworthy import api
 
+    files = {"train": train, "validation": validation, "test": test}
     sections = {
         "subject": {
             "data": data,
+            "split": _split_files(split, files),
             "target": target,
+            "positive": positive,
+            "task": task,
             "sensitive": _split(sensitive),
-            "split": split,
             "drop": _split(drop),
             "entity": entity,
             "time": time,
             "id": id_,
             "source": source,
-            "positive": positive,
-            "task": task,
+            "domain": domain,
+            "weight": weight,
+            "people": people,
+            "encoding": encoding,
+            "delimiter": delimiter,
+            "decimal": decimal,
+            "missing_codes": _split(missing_codes),
+            "proof": proof,
             "model": model,
             "weights": weights,
             "trust": trust or None,
@@ -127,24 +134,38 @@ def audit(
 @app.command()
 def init(
     data: Annotated[Path, typer.Argument(help="Table to look at: CSV or Parquet")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default")] = False,
-    out: Annotated[Path, typer.Option(help="File to write")] = Path("roadworthy.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file")] = False,
-    target: Annotated[str | None, typer.Option(help="Column to be predicted")] = None,
-    sensitive: Annotated[list[str] | None, _many("Columns such as sex or race")] = None,
-    drop: Annotated[list[str] | None, _many("Columns to leave out")] = None,
-    entity: Annotated[str | None, typer.Option(help="Column of the person or device")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time of a row")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Column that numbers the rows")] = None,
-    decides: Annotated[str | None, typer.Option(help="What the model decides")] = None,
-    harmed_by: Annotated[str | None, typer.Option(help="Who is harmed by which error")] = None,
-    prevalence: Annotated[float | None, typer.Option(help="Share of positives in real use")] = None,
-    accuracy: Annotated[float | None, typer.Option(help="Accuracy that is needed")] = None,
-    latency_ms: Annotated[float | None, typer.Option(help="Time allowed for one answer")] = None,
-    hardware: Annotated[str | None, typer.Option(help="What it runs on")] = None,
-    label_price: Annotated[float | None, typer.Option(help="Price of one more label")] = None,
-    law: Annotated[str | None, typer.Option(help="Law that applies")] = None,
-    smallest_group: Annotated[int | None, typer.Option(help="Smallest group that counts")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Take every default", rich_help_panel="Output")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="File to write", rich_help_panel="Output", metavar="FILE")
+    ] = Path("roadworthy.toml"),
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Write over an existing file", rich_help_panel="Output"),
+    ] = False,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    missing_codes: options.MissingCodes = None,
+    target: options.Target = None,
+    sensitive: options.Sensitive = None,
+    drop: options.Drop = None,
+    entity: options.Entity = None,
+    time: options.Time = None,
+    id_: options.Id = None,
+    split: options.Split = None,
+    source: options.Source = None,
+    weight: options.Weight = None,
+    decides: options.Decides = None,
+    harmed_by: options.HarmedBy = None,
+    prevalence: options.Prevalence = None,
+    accuracy: options.Accuracy = None,
+    latency_ms: options.LatencyMs = None,
+    hardware: options.Hardware = None,
+    label_price: options.LabelPrice = None,
+    law: options.Law = None,
+    smallest_group: options.SmallestGroup = None,
 ) -> None:
     """Look at a data file, propose the role of each column, and write roadworthy.toml.
 
@@ -152,6 +173,12 @@ def init(
     """
     from roadworthy.initialise import initialise
 
+    reading = {
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "decimal": decimal,
+        "missing_codes": _split(missing_codes),
+    }
     roles = {
         "target": target,
         "sensitive": _split(sensitive),
@@ -159,6 +186,9 @@ def init(
         "entity": entity,
         "time": time,
         "id": id_,
+        "split": split,
+        "source": source,
+        "weight": weight,
     }
     purpose = {
         "decides": decides,
@@ -171,7 +201,7 @@ def init(
         "law": law,
         "smallest_group": smallest_group,
     }
-    initialise(data, out, roles=roles, purpose=purpose, ask=not yes, force=force)
+    initialise(data, out, reading=reading, roles=roles, purpose=purpose, ask=not yes, force=force)
 
 
 @app.command("list")
@@ -282,6 +312,17 @@ def _split(values: list[str] | None) -> tuple[str, ...] | None:
     if not values:
         return None
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _split_files(column: str | None, files: dict[str, Path | None]) -> object:
+    """Return the column that marks splits, or the file of each."""
+    given = {name: path for name, path in files.items() if path is not None}
+    if given and column is not None:
+        raise UserError(
+            f"--split {column} names a column, and --{next(iter(given))} a file of one split. Give "
+            "one of them."
+        )
+    return given or column
 
 
 def _print(renderable: object) -> None:

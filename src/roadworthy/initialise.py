@@ -13,6 +13,7 @@ from roadworthy.errors import UserError
 from roadworthy.subject.problems import nearest
 from roadworthy.subject.propose import Proposal, propose
 from roadworthy.subject.readers import read_table
+from roadworthy.subject.reading import Reading
 from roadworthy.subject.table import Table
 
 Answers = Mapping[str, object]
@@ -45,7 +46,14 @@ KEYS = {
 
 
 def initialise(
-    data: Path, out: Path, *, roles: Answers, purpose: Answers, ask: bool, force: bool
+    data: Path,
+    out: Path,
+    *,
+    roles: Answers,
+    purpose: Answers,
+    reading: Answers | None = None,
+    ask: bool,
+    force: bool,
 ) -> None:
     """Propose, ask, write.
 
@@ -55,6 +63,8 @@ def initialise(
         The table to look at, the file to write.
     roles, purpose : mapping
         Answers given as options; None where not given.
+    reading : mapping, optional
+        Encoding, delimiter, decimal and missing codes, where they are not to be found out.
     ask : bool
         Whether to ask for what was not given; else defaults are taken.
     force : bool
@@ -66,7 +76,11 @@ def initialise(
             "or allow it with --force."
         )
     console = Console()
-    table = read_table(data)
+    said = {key: value for key, value in (reading or {}).items() if value is not None}
+    read = config.settle(None, {"subject": said}).subject
+    table = read_table(
+        data, Reading(read.encoding, read.delimiter, read.decimal, read.missing_codes)
+    )
     _require_columns(table, roles, data)
     proposals = propose(table, _text(roles.get("target")))
     section = _section(proposals, roles)
@@ -79,7 +93,9 @@ def initialise(
     if ask:
         answers = _asked_purpose(console, answers)
     found = config.Config(
-        subject=config.SubjectSection.model_validate({"data": _beside(data, out), **section}),
+        subject=config.SubjectSection.model_validate(
+            {"data": _beside(data, out), **section, **said}
+        ),
         purpose=config.PurposeSection.model_validate(answers),
     )
     files.write(out, config.render_toml(found).encode())

@@ -13,9 +13,10 @@ from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
 from roadworthy.subject.python_file import load_subject
 from roadworthy.subject.readers import subject_from_file
+from roadworthy.subject.reading import Reading
 
 NOTHING = (
-    "Nothing to audit: no subject, no --data, no --predictions, and no roadworthy.toml in this "
+    "Nothing to audit: no subject, no --data (nor --train and --test), no --predictions, and no roadworthy.toml in this "
     "folder. Try `roadworthy audit digits`, or `roadworthy init DATA` to begin with your own data."
 )
 
@@ -30,8 +31,10 @@ def settled(
     `checks` are the names of checks and challenges that exist; others are then refused, with their line.
     """
     path = Path(config.FILE_NAME)
-    said = {key for key, value in sections.get("subject", {}).items() if value not in (None, ())}
-    elsewhere = named is not None or said & {"data", "predictions"}
+    given = sections.get("subject", {})
+    said = {key for key, value in given.items() if value not in (None, ())}
+    has_files = isinstance(given.get("split"), Mapping)
+    elsewhere = named is not None or has_files or said & {"data", "predictions"}
     # A file that describes another subject must not lend its roles to the one that was named.
     file = config.read_config(path, checks) if path.is_file() and not elsewhere else None
     return config.settle(file, sections, folder=path.parent)
@@ -63,6 +66,12 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
 def _source(asked: SubjectSection) -> str | Mapping[str, str]:
     """Return the file of the data, or the file of each split."""
     if isinstance(asked.split, SplitFiles):
+        if asked.data is not None:
+            split, file = next(iter(asked.split.model_dump(exclude_none=True).items()))
+            raise UserError(
+                f"--data {asked.data} and --{split} {file} are both given. Give one file with all "
+                "rows, or one for each split."
+            )
         return asked.split.model_dump(exclude_none=True)
     if asked.data is None:
         raise UserError(NOTHING)
@@ -90,4 +99,5 @@ def _options(settings: Settings) -> DataOptions:
         task=asked.task,
         proof=asked.proof,
         people=asked.people,
+        reading=Reading(asked.encoding, asked.delimiter, asked.decimal, tuple(asked.missing_codes)),
     )

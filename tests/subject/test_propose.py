@@ -95,3 +95,9 @@ def test_honest_columns_of_real_tables_are_not_dropped(data_dir) -> None:
         found = propose(read_table(data_dir / f"{file}.parquet"))
         assert [p.column for p in found if p.role == "target"] == [target]
         assert not [p for p in found if p.role == "dropped"]
+
+
+def test_a_column_of_a_small_table_is_not_dropped_for_telling_rows_apart() -> None:
+    rng = np.random.default_rng(0)
+    found = proposed({"height": rng.permutation(40) / 2, "label": rng.integers(0, 2, 40)})
+    assert found["height"] == ("input", "numbers from 0 to 19.5")

@@ -4,13 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from roadworthy.errors import UserError
 from roadworthy.subject.claims import require_file
 from roadworthy.subject.problems import Problems, listed
+from roadworthy.subject.reading import Reading
 from roadworthy.subject.spelling import COMMA, MISSING_CODES, POINT
 from roadworthy.subject.table import Table, table_from_arrow
 
@@ -36,7 +37,7 @@ class Dialect:
         if self.encoding != "utf-8":
             said.append(f"read as {self.encoding.upper()} text")
         if self.delimiter != ",":
-            said.append(f"fields are separated by a {DELIMITERS[self.delimiter]}")
+            said.append(f"fields are separated by {_called(self.delimiter)}")
         if self.decimal == ",":
             said.append("numbers have a decimal comma")
         return ("; ".join(said),) if said else ()
@@ -51,7 +52,7 @@ class Cells:
     notes: tuple[str, ...]
 
 
-def read_delimited(path: Path) -> Table:
+def read_delimited(path: Path, reading: Reading | None = None) -> Table:
     """Return the table of a CSV file.
 
     Raises
@@ -59,25 +60,32 @@ def read_delimited(path: Path) -> Table:
     UserError
         Naming the lines that have too few or too many fields, and whatever else cannot be read.
     """
-    cells = cells_of(path)
-    return table_from_arrow(
-        cells.table, str(path), notes=cells.notes, decimal=cells.dialect.decimal
-    )
+    reading = reading or Reading()
+    cells = cells_of(path, reading)
+    found = replace(reading, decimal=cells.dialect.decimal)
+    return table_from_arrow(cells.table, str(path), notes=cells.notes, reading=found)
 
 
-def cells_of(path: Path) -> Cells:
+def cells_of(path: Path, reading: Reading | None = None) -> Cells:
     """Return every cell of a CSV file as text."""
     require_file(path)
-    encoding = encoding_of(path)
+    reading = reading or Reading()
+    encoding = encoding_of(path) if reading.encoding is None else _given(path, reading.encoding)
     sample = _sample(path, encoding)
     before = next((i for i, line in enumerate(sample) if line.strip()), len(sample))
     declared = re.fullmatch(r"sep=(.)\s*", sample[before]) if before < len(sample) else None
     before += declared is not None  # a line that Excel writes
     lines = [line for line in sample[before:] if line.strip()]
-    delimiter = declared[1] if declared and declared[1] in DELIMITERS else delimiter_of(lines)
+    delimiter = reading.delimiter or (
+        declared[1] if declared and declared[1] in DELIMITERS else delimiter_of(lines)
+    )
     names, renamed = _names(path, lines, delimiter)
+    if len(lines) == 1:
+        raise UserError(
+            f"{path}: there is nothing to audit: 0 rows, {len(names)} columns. Write it again."
+        )
     table = _cells(path, encoding, delimiter, names, skip=before + 1)
-    dialect = Dialect(encoding, delimiter, _decimal(table, delimiter))
+    dialect = Dialect(encoding, delimiter, reading.decimal or _decimal(table, delimiter))
     return Cells(table, dialect, (*dialect.notes(), *renamed))
 
 
@@ -115,6 +123,28 @@ def _eight_bit(path: Path) -> str:
         f"{path}: neither UTF-8, UTF-16 nor cp1252 text (byte {at} fits none of them). "  # type: ignore[possibly-unbound]: a failure set it
         "Save it again as UTF-8."
     )
+
+
+def _given(path: Path, encoding: str) -> str:
+    """Return the normal name of an encoding that the user named, after a whole reading in it."""
+    import codecs
+
+    try:
+        with path.open(encoding=encoding, newline="") as stream:
+            while stream.read(1 << 20):
+                pass
+    except UnicodeError as error:
+        at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+        raise UserError(
+            f"{path}: is no {encoding} text{at}, which --encoding asks for. Leave it out, and the "
+            "encoding is found out."
+        ) from None
+    name = codecs.lookup(encoding).name
+    return "utf-8" if name in ("utf-8-sig", "ascii") else name
+
+
+def _called(delimiter: str) -> str:
+    return f"a {DELIMITERS[delimiter]}" if delimiter in DELIMITERS else f'"{delimiter}"'
 
 
 def _sample(path: Path, encoding: str) -> list[str]:
@@ -188,8 +218,8 @@ def _cells(path: Path, encoding: str, delimiter: str, names: list[str], *, skip:
         lines = [f"line {number} has {found}" for number, found in bad]
         problems.add(
             f"{len(bad)} lines do not have {len(names)} fields as the first line has: "
-            f"{listed(lines, 5)}; mend them, or put fields that hold a "
-            f"{DELIMITERS[delimiter]} in double quotes"
+            f"{listed(lines, 5)}; mend them, or put fields that hold {_called(delimiter)} in "
+            "double quotes"
         )
     problems.raise_if_any()
     return cast("pa.Table", table.rename_columns(names))

@@ -140,7 +140,7 @@ def subject_of_data(
         elif isinstance(value, tuple | list) and len(value) == 2 and not is_table_like(value[0]):
             parts[split] = Part(as_array(value[0]), as_array(value[1]))
         else:
-            tables[split] = live_table(value, split, target)
+            tables[split] = live_table(value, split, target, options.reading)
     if tables and parts:
         raise UserError(
             f"Some splits are tables ({', '.join(tables)}) and others arrays ({', '.join(parts)}). "
@@ -154,7 +154,7 @@ def subject_of_data(
 
 
 def _from_tables(tables: Mapping[str, LiveTable], options: DataOptions, target: str) -> Subject:
-    table, names = stacked(tables)
+    table, names = stacked(tables, options.reading)
     roles = options.roles
     if roles.target is None and target in table.columns:
         options = replace(options, roles=replace(roles, target=target))

@@ -9,6 +9,7 @@ import numpy as np
 
 from roadworthy.errors import UserError
 from roadworthy.subject.problems import listed
+from roadworthy.subject.reading import Reading
 from roadworthy.subject.table import Table, table_from_arrow
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ class LiveTable:
     notes: tuple[str, ...] = ()
 
 
-def live_table(value: TableLike, name: str, target: str) -> LiveTable:
+def live_table(
+    value: TableLike, name: str, target: str, reading: Reading | None = None
+) -> LiveTable:
     """Return a table of any form, read where it is a file."""
     if isinstance(value, str | Path):
-        return _from_file(Path(value))
+        return _from_file(Path(value), reading)
     return LiveTable(arrow_of(value, name, target))
 
 
@@ -105,14 +108,14 @@ def _is_none(value: object) -> bool:
     return value is None or (isinstance(value, float) and np.isnan(value))
 
 
-def _from_file(path: Path) -> LiveTable:
+def _from_file(path: Path, reading: Reading | None) -> LiveTable:
     from roadworthy.subject.delimited import read_delimited
     from roadworthy.subject.readers import DELIMITED, PARQUET, read_parquet
 
     if path.suffix.lower() in PARQUET:
         return LiveTable(read_parquet(path))
     if path.suffix.lower() in DELIMITED:
-        table = read_delimited(path)
+        table = read_delimited(path, reading)
         return LiveTable(_arrow_of_read(table), tuple(f"{path.name}: {n}" for n in table.notes))
     raise UserError(f"{path}: give CSV or Parquet here, or the whole npz or folder as data=...")
 
@@ -136,7 +139,9 @@ def _arrow_of_read(table: Table) -> "pa.Table":
     return pa.table(arrays)
 
 
-def stacked(given: Mapping[str, LiveTable]) -> tuple[Table, list[str]]:
+def stacked(
+    given: Mapping[str, LiveTable], reading: Reading | None = None
+) -> tuple[Table, list[str]]:
     """Return the rows of all splits as one table, so that categories agree, and each row's split."""
     import pyarrow as pa
 
@@ -154,7 +159,7 @@ def stacked(given: Mapping[str, LiveTable]) -> tuple[Table, list[str]]:
             )
     names = [split for split, table in tables.items() for _ in range(table.num_rows)]
     if len(tables) == 1:
-        return table_from_arrow(first, _name(tables), notes=notes), names
+        return table_from_arrow(first, _name(tables), notes=notes, reading=reading), names
     try:
         whole = pa.concat_tables(
             [t.select(first.column_names) for t in tables.values()], promote_options="permissive"
@@ -165,7 +170,7 @@ def stacked(given: Mapping[str, LiveTable]) -> tuple[Table, list[str]]:
             f"The tables of {listed(tables)} have columns of different types ({reason}). Give each "
             "column one type."
         ) from None
-    return table_from_arrow(whole, _name(tables), notes=notes), names
+    return table_from_arrow(whole, _name(tables), notes=notes, reading=reading), names
 
 
 def _name(tables: "Mapping[str, pa.Table]") -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from roadworthy.subject.columns import Roles
+from roadworthy.subject.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class DataOptions:
         None: seen from the target's values.
     proof : float, optional
         Share of test rows to seal; None: .2 where there are 1,000 test rows or more, else 0.
+    reading : Reading
+        How files of data are to be read.
     people : bool, optional
         Whether rows are persons; None: where there is a sensitive attribute or an entity.
     model_is_trained : bool
@@ -37,3 +40,4 @@ class DataOptions:
     proof: float | None = None
     people: bool | None = None
     model_is_trained: bool = False
+    reading: Reading = field(default_factory=Reading)

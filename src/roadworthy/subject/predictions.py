@@ -68,7 +68,7 @@ def subject_from_predictions(
         With everything that is wrong: unknown columns, probabilities that are none, decisions
         that are no classes of the target.
     """
-    table = _table(source)
+    table = _table(source, options)
     problems = Problems(table.name)
     roles = checked_roles(table, options, problems)
     _check_names(table, recorded, problems)
@@ -106,12 +106,14 @@ def subject_from_predictions(
     )
 
 
-def _table(source: Any) -> Table:  # Any: see `subject_from_predictions`
+def _table(source: Any, options: DataOptions) -> Table:  # Any: see `subject_from_predictions`
     if isinstance(source, Table):
         return source
     if isinstance(source, str | Path):
-        return read_table(source)
-    return table_from_arrow(arrow_of(source, "predictions", "target"), "predictions")
+        return read_table(source, options.reading)
+    return table_from_arrow(
+        arrow_of(source, "predictions", "target"), "predictions", reading=options.reading
+    )
 
 
 def _check_names(table: Table, recorded: PredictionColumns, problems: Problems) -> None:

@@ -245,13 +245,15 @@ def _giveaways(table: Table, target: str) -> Iterator[tuple[str, str]]:
 def _foretold(column: ReadColumn, codes: np.ndarray) -> float | None:
     """Return the share of rows whose target is the commonest one among rows with the same value.
 
-    A column with many values foretells by heart; numbers are cut into at most 20 parts.
+    A column with many values foretells by heart; numbers are cut into at most 20 parts of at least
+    ten rows.
     """
-    values = column.as_category().values
-    if column.distinct > max(50, len(codes) // 100):
+    values, n = column.as_category().values, len(codes)
+    if column.distinct > max(min(50, n // 10), n // 100):
         if column.kind not in ("numeric", "time"):
             return None
-        edges = np.unique(np.nanquantile(column.values, np.linspace(0, 1, 21)))
+        parts = max(2, min(20, n // 10))
+        edges = np.unique(np.nanquantile(column.values, np.linspace(0, 1, parts + 1)))
         values = np.where(column.is_missing, -1, np.searchsorted(edges, column.values))
     pairs, counts = np.unique(np.stack([values, codes], axis=1), axis=0, return_counts=True)
     best = np.zeros(int(pairs[:, 0].max()) + 2, np.int64)

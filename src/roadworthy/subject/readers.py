@@ -16,6 +16,7 @@ from roadworthy.subject.divide import SPELLINGS
 from roadworthy.subject.images import read_image_folder
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.problems import listed
+from roadworthy.subject.reading import Reading
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.table import Table, table_from_arrow
 
@@ -47,18 +48,18 @@ def subject_from_file(
         return subject_from_arrays(parts, options, name=str(path), class_names=classes, notes=notes)
     if path.suffix.lower() == ".npz":
         return subject_from_arrays(read_npz(path), options, name=str(path))
-    return subject_from_table(read_table(path), options)
+    return subject_from_table(read_table(path, options.reading), options)
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, reading: Reading | None = None) -> Table:
     """Return the table of a CSV or Parquet file."""
     path = Path(path)
     require_file(path)
     suffix = path.suffix.lower()
     if suffix in PARQUET:
-        return table_from_arrow(read_parquet(path), str(path))
+        return table_from_arrow(read_parquet(path), str(path), reading=reading)
     if suffix in DELIMITED:
-        return read_delimited(path)
+        return read_delimited(path, reading)
     raise UserError(
         f"{path}: {suffix or 'a file without an ending'} cannot be read as data. Give CSV "
         f"({listed(DELIMITED)}), Parquet ({listed(PARQUET)}), npz, or a folder of images."

@@ -1,7 +1,7 @@
 """Values spelled as text, and what they mean: missing, numbers, dates, categories, prose."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,14 +27,21 @@ class Spelled:
     missing_codes: tuple[str, ...]
 
     @staticmethod
-    def of(codes: np.ndarray, values: Sequence[str | None], *, keep_order: bool) -> "Spelled":
+    def of(
+        codes: np.ndarray,
+        values: Sequence[str | None],
+        *,
+        keep_order: bool,
+        also_missing: Collection[str] = (),
+    ) -> "Spelled":
         """Return the values in sorted order (or as they are), without those that mean "missing".
 
         Sorted, so that a code does not depend on the order of the rows.
         """
         used = np.zeros(len(values) + 1, bool)
         used[codes] = True
-        is_gap = [value is None or value.strip() in MISSING_CODES for value in values]
+        missing = MISSING_CODES.union(also_missing)
+        is_gap = [value is None or value.strip() in missing for value in values]
         kept = [i for i, gap in enumerate(is_gap) if not gap and used[i]]
         if not keep_order:
             kept.sort(key=lambda i: str(values[i]))

@@ -1,12 +1,13 @@
 """A table as read: every column typed, its missing values known, its spellings kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from roadworthy.subject.problems import Problems, listed
+from roadworthy.subject.reading import Reading
 from roadworthy.subject.spelling import MISSING_CODES, Spelled, dates, is_text, numbers
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def spelled_number(value: float | int) -> str:
 
 
 def table_from_arrow(
-    source: "pa.Table", name: str, *, notes: tuple[str, ...] = (), decimal: str = "."
+    source: "pa.Table", name: str, *, notes: tuple[str, ...] = (), reading: Reading | None = None
 ) -> Table:
     """Return the typed table of an Arrow table.
 
@@ -102,8 +103,8 @@ def table_from_arrow(
         Of the file or argument, for messages.
     notes : tuple of str
         What is known of how it was read.
-    decimal : {".", ","}
-        Decimal mark of numbers that are spelled as text.
+    reading : Reading, optional
+        Decimal mark of numbers that are spelled as text, and what means "missing".
 
     Raises
     ------
@@ -123,17 +124,19 @@ def table_from_arrow(
         )
     problems.raise_if_any()
     columns = {
-        column: _read(column, source.column(column), decimal) for column in source.column_names
+        column: _coded(_read(column, source.column(column), reading or Reading()), reading)
+        for column in source.column_names
     }
     said = [note for column in columns.values() for note in column.notes]
-    return Table(name, columns, source.num_rows, (*notes, *_missing_note(columns), *said))
+    codes = () if reading is None else reading.missing_codes
+    return Table(name, columns, source.num_rows, (*notes, *_missing_notes(columns, codes), *said))
 
 
-def _missing_note(columns: Mapping[str, ReadColumn]) -> list[str]:
+def _missing_notes(columns: Mapping[str, ReadColumn], asked: Sequence[str]) -> list[str]:
     by_code: dict[str, list[str]] = {}
     for column in columns.values():
         for code in column.missing_codes:
-            if code in MISSING_CODES:
+            if code in MISSING_CODES or code in asked:
                 by_code.setdefault(code, []).append(column.name)
     return [
         f'"{code}" was read as a missing value in {listed(names)}'
@@ -142,13 +145,25 @@ def _missing_note(columns: Mapping[str, ReadColumn]) -> list[str]:
     ]
 
 
-def _read(name: str, column: "pa.ChunkedArray", decimal: str) -> ReadColumn:
+def _coded(column: ReadColumn, reading: Reading | None) -> ReadColumn:
+    """Return a column of numbers with those that mean "missing" taken out."""
+    if reading is None or column.values.dtype.kind != "f":
+        return column
+    codes = {n: code for n, code in reading.missing_numbers.items() if n in column.values}
+    if not codes:
+        return column
+    values = np.where(np.isin(column.values, list(codes)), np.nan, column.values)
+    spelled = tuple(sorted({*column.missing_codes, *codes.values()}))
+    return replace(column, values=values, missing_codes=spelled, exact=None)
+
+
+def _read(name: str, column: "pa.ChunkedArray", reading: Reading) -> ReadColumn:
     import pyarrow as pa
     import pyarrow.types as kinds
 
     kind = column.type
     if kinds.is_dictionary(kind):
-        return _read_dictionary(name, column, decimal)
+        return _read_dictionary(name, column, reading)
     if kinds.is_null(kind):
         return ReadColumn(name, "numeric", np.full(len(column), np.nan), "empty")
     if kinds.is_boolean(kind):
@@ -162,7 +177,7 @@ def _read(name: str, column: "pa.ChunkedArray", decimal: str) -> ReadColumn:
     if kinds.is_temporal(kind) and not (kinds.is_duration(kind) or kinds.is_time(kind)):
         return _read_time(name, column)
     if kinds.is_string(kind) or kinds.is_large_string(kind):
-        return _read_dictionary(name, column.combine_chunks().dictionary_encode(), decimal)
+        return _read_dictionary(name, column.combine_chunks().dictionary_encode(), reading)
     codes = np.full(len(column), -1, np.int64)
     note = f'column "{name}" holds {kind}, which cannot be read as numbers or categories'
     return ReadColumn(name, "unreadable", codes, "other", notes=(note,))
@@ -188,7 +203,7 @@ def _read_time(name: str, column: "pa.ChunkedArray") -> ReadColumn:
     return ReadColumn(name, "time", seconds, "date")
 
 
-def _read_dictionary(name: str, column: "pa.ChunkedArray", decimal: str) -> ReadColumn:
+def _read_dictionary(name: str, column: "pa.ChunkedArray", reading: Reading) -> ReadColumn:
     import pyarrow as pa
 
     encoded = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
@@ -197,11 +212,13 @@ def _read_dictionary(name: str, column: "pa.ChunkedArray", decimal: str) -> Read
         whole = whole.chunk(0)
     dictionary = whole.dictionary
     if not pa.types.is_string(dictionary.type) and not pa.types.is_large_string(dictionary.type):
-        return _read(name, pa.chunked_array([whole.dictionary_decode()]), decimal)
+        return _read(name, pa.chunked_array([whole.dictionary_decode()]), reading)
     codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     ordered = pa.types.is_dictionary(column.type) and column.type.ordered
-    spelled = Spelled.of(codes, dictionary.to_pylist(), keep_order=ordered)
-    return read_spelled(name, spelled, decimal)
+    spelled = Spelled.of(
+        codes, dictionary.to_pylist(), keep_order=ordered, also_missing=reading.missing_codes
+    )
+    return read_spelled(name, spelled, reading.decimal or ".")
 
 
 def read_spelled(name: str, spelled: Spelled, decimal: str) -> ReadColumn:
