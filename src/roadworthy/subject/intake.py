@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from roadworthy.subject.exported import ExportedProgram, require_trust
 from roadworthy.subject.model import Network, Recipe
 from roadworthy.subject.modules import load_weights, network_of, weights_of
 from roadworthy.subject.onnx import OnnxModel
+from roadworthy.subject.own_code import own_code
 from roadworthy.subject.probe import probed
 from roadworthy.subject.problems import nearest
 from roadworthy.subject.subject import Subject
@@ -155,14 +158,16 @@ def _model_from_factory(reference: str, weights: str | Path | None) -> Model:
 
 def _called(factory: Callable[[], Any], reference: str) -> Any:  # Any: whatever the user returns
     try:
-        return factory()
+        inspect.signature(factory).bind()
     except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise
         raise UserError(
             f"{reference} must be callable without arguments ({error}). Write a function that calls "
             "it with the arguments that you use."
         ) from None
+    except ValueError:
+        pass  # some built-in functions do not say what they take
+    with own_code(f"{reference} failed"):
+        return factory()
 
 
 def model_from_object(model: Any, recipe: Recipe | None = None) -> Model:
@@ -219,7 +224,7 @@ def with_model(subject: Subject, model: Model) -> Subject:
     notes = (*subject.notes, model.note)
     if model.black_box is not None:
         predictor = model.black_box.predictor(subject)
-        subject = probed(subject, predictor.call, trained=True)
+        subject = probed(subject, partial(_answers, predictor.call), trained=True)
         return replace(subject, predictor=predictor, recipe=model.recipe, notes=notes)
     if model.network is None:
         return replace(subject, recipe=model.recipe, notes=notes)
@@ -240,6 +245,12 @@ def with_model(subject: Subject, model: Model) -> Subject:
         recipe=model.recipe,
         notes=notes,
     )
+
+
+def _answers(call: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:
+    failing = f"The model failed on inputs of shape {inputs.shape}"
+    with own_code(failing, "Give inputs of the shape and kind that it takes."):
+        return call(inputs)
 
 
 def _takes_numbers_only(module: "nn.Module", subject: Subject) -> bool:
@@ -270,14 +281,9 @@ def _outputs(module: "nn.Module", inputs: np.ndarray) -> np.ndarray:
     whole = inputs.dtype.kind in "iu" and inputs.dtype.itemsize >= 4 and inputs.ndim <= 2
     tensor = torch.from_numpy(inputs.astype(np.int64 if whole else np.float32))
     module.eval()
-    try:
-        with torch.no_grad():
-            found = module(tensor)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise UserError(
-            f"The model ({type(module).__qualname__}) failed on inputs of shape {inputs.shape}: "
-            f"{str(error).splitlines()[0]}. Give inputs of the shape that it takes."
-        ) from error
+    failing = f"The model ({type(module).__qualname__}) failed on inputs of shape {inputs.shape}"
+    with own_code(failing, "Give inputs of the shape that it takes."), torch.no_grad():
+        found = module(tensor)
     if not isinstance(found, torch.Tensor):
         raise UserError(
             f"The model ({type(module).__qualname__}) returned a {type(found).__name__}; one tensor "
@@ -326,7 +332,12 @@ def _file_module(path: Path, option: str) -> Any:  # Any: a module
         sys.path.insert(0, folder)
     if known is None:
         sys.modules[name] = module  # classes look their module up by name
-    spec.loader.exec_module(module)
+    try:
+        with own_code(f"{path} failed"):
+            spec.loader.exec_module(module)
+    except UserError:
+        sys.modules.pop(name, None)
+        raise
     return module
 
 
@@ -334,11 +345,15 @@ def _module(name: str, option: str) -> Any:  # Any: a module
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        with own_code(f"{option} {name} failed"):
+            return importlib.import_module(name)
+    except UserError as failed:
+        missing = getattr(failed.__cause__, "name", None)
+        if not isinstance(failed.__cause__, ModuleNotFoundError):
+            raise
+        if missing is None or not f"{name}.".startswith(f"{missing}."):
             raise
         raise UserError(
-            f'{option} {name}: no module "{error.name}" here. Give file.py:function, or run where '
+            f'{option} {name}: no module "{missing}" here. Give file.py:function, or run where '
             "the module can be imported."
         ) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 from roadworthy.errors import UserError
 from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.intake import function_named
+from roadworthy.subject.own_code import own_code
 from roadworthy.subject.problems import nearest
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.validity import require_valid
@@ -25,7 +26,9 @@ def load_subject(reference: str) -> Subject:
         return builtin_subject(reference)
     if ":" not in reference and not reference.endswith(".py"):
         _refuse(reference)
-    made = function_named(reference, option="subject", default=FUNCTION)()
+    function = function_named(reference, option="subject", default=FUNCTION)
+    with own_code(f"{reference} failed"):
+        made = function()
     if not isinstance(made, Subject):
         raise UserError(
             f"{reference} returns a {type(made).__qualname__}; a roadworthy Subject was expected. "
