@@ -1,9 +1,10 @@
 """Writing what a user keeps: to a temporary file, then renamed, so that nothing is half-written."""
 
+import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +20,89 @@ def write(path: Path, content: bytes) -> None:
     UserError
         When the folder cannot be made or written, or the disk is full.
     """
-    temporary = None
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Put each content in place of the file at its path: all of the files or none of them.
+
+    Raises
+    ------
+    UserError
+        When a folder cannot be made or written, or the disk is full.
+    """
+    temporary: dict[Path, Path] = {}
+    made: list[Path] = []
+    path = next(iter(contents))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        for path, content in contents.items():
+            made += _made(path.parent)
+            temporary[path] = _temporary(path, content)
+        for path, written in temporary.items():
+            written.replace(path)
+    except OSError as error:
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
+        _remove_empty(made)
+        raise _cannot(path, error) from error
+
+
+def require_writable(folder: Path) -> None:
+    """Raise before anything is computed where nothing could be written into a folder afterwards.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be made or written.
+    """
+    made: list[Path] = []
+    try:
+        made += _made(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    finally:
+        _remove_empty(made)
+
+
+def _made(folder: Path) -> list[Path]:
+    """Make a folder; return those that were not there before, the deepest first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        _remove_empty(missing)
+        raise
+    return missing
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in sorted(folders, key=lambda place: -len(place.parts)):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _temporary(path: Path, content: bytes) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    written = Path(name)
+    try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise UserError(
-            f"{path}: could not be written ({error.strerror or error}). "
-            "Nothing was left half-written. Make room or choose another folder with --out."
-        ) from error
+        written.chmod(0o644)
+    except OSError:
+        written.unlink(missing_ok=True)
+        raise
+    return written
+
+
+def _cannot(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: could not be written ({error.strerror or error}). "
+        "Nothing was left half-written. Make room or choose another folder with --out."
+    )
 
 
 def parquet_bytes(columns: Mapping[str, np.ndarray]) -> bytes:

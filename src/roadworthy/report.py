@@ -1,7 +1,7 @@
 """An audit in hand: shows itself in a terminal and a notebook, saves, and gives a data frame."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,20 +90,34 @@ class Report:
     def save(self, folder: str | Path) -> Path:
         """Write audit.json, rows.parquet, report.html, report.md and junit.xml into `folder`.
 
+        A folder that holds the same audit already, times apart, is left as it is.
+
         Raises
         ------
         UserError
-            When the folder cannot be written; no file is then left half-written.
+            When the folder cannot be written; none of the files is then written.
         """
         folder = Path(folder)
-        for name, form in FILES.items():
-            files.write(folder / name, self.render(form).encode())
-        files.write(folder / "report.md", reports.markdown(self.audit, pictures=PICTURES).encode())
+        contents = {folder / name: self.render(form).encode() for name, form in FILES.items()}
+        contents[folder / "report.md"] = reports.markdown(self.audit, pictures=PICTURES).encode()
         for name, picture in reports.markdown_pictures(self.audit).items():
-            files.write(folder / PICTURES / name, picture.encode())
+            contents[folder / PICTURES / name] = picture.encode()
         if self.rows is not None:
-            files.write(folder / "rows.parquet", files.parquet_bytes(self.rows.columns))
+            contents[folder / "rows.parquet"] = files.parquet_bytes(self.rows.columns)
+        files.write_all(contents)
         return folder
+
+    def is_kept_in(self, folder: str | Path) -> bool:
+        """Whether `folder` holds this very audit: all but when it ran and how long it took."""
+        path = Path(folder) / "audit.json"
+        complete = all((path.parent / name).is_file() for name in FILES)
+        if not complete:
+            return False
+        try:
+            before = from_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, UserError):
+            return False
+        return _timeless(before) == _timeless(from_json(to_json(self.audit)))
 
     def _repr_html_(self) -> str:
         # An iframe keeps the report's style and scripts apart from the notebook's.
@@ -124,6 +138,11 @@ class Report:
         return capture.get()
 
     __repr__ = __str__
+
+
+def _timeless(audit: Audit) -> Audit:
+    findings = tuple(replace(f, seconds=None, from_store=None) for f in audit.findings)
+    return replace(audit, findings=findings, started="", seconds=0.0, computed=0, reused=0)
 
 
 def read_report(run: str | Path) -> Report:
