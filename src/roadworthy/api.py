@@ -172,9 +172,13 @@ def audit_from_command_line(
     done = run(subject, settings, registry, store=store, progress=False if quiet else None)
     report = _report(done)
     default = RUNS / f"{_file_name(subject.name)}-{done.audit.subject.key[:8]}"
-    folder = report.save(settings.audit.out or default)
+    folder = Path(settings.audit.out or default)
+    kept = report.is_kept_in(folder)
+    report.save(folder)
     console = Console()
     console.print(report)
+    counted = f"{report.audit.computed} quantities computed, {report.audit.reused} kept from before"
+    console.print(f"{counted}{'; nothing changed' if kept else ''}.", style="dim", highlight=False)
     console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
     return report.exit_code
 

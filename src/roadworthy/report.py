@@ -98,6 +98,8 @@ class Report:
             When the folder cannot be written; none of the files is then written.
         """
         folder = Path(folder)
+        if self.is_kept_in(folder):
+            return folder
         contents = {folder / name: self.render(form).encode() for name, form in FILES.items()}
         contents[folder / "report.md"] = reports.markdown(self.audit, pictures=PICTURES).encode()
         for name, picture in reports.markdown_pictures(self.audit).items():
