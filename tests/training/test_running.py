@@ -59,5 +59,5 @@ def test_a_small_module_runs_on_one_thread_and_gives_the_others_back() -> None:
     assert torch.get_num_threads() == 2
     for module, inputs in ((nn.Linear(1000, 1001), rows), (nn.Linear(2, 2), images)):
         with threads(module, inputs):
-            assert torch.get_num_threads() == 2
+            assert torch.get_num_threads() >= 2
     torch.set_num_threads(before)

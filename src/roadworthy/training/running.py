@@ -1,5 +1,6 @@
 """Running a torch module on arrays: conversion, batches, threads, and torch's random state."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -88,16 +89,23 @@ def reproducible(seed: int, device: str = "cpu") -> Generator[None]:
 
 @contextmanager
 def threads(module: "nn.Module", inputs: np.ndarray) -> Generator[None]:
-    """Let a small module on small rows run on one thread, and give the others back."""
+    """Let a small module on small rows run on one thread, a large one on all, and set it back."""
     import torch
 
     before = torch.get_num_threads()
     parameters = sum(parameter.numel() for parameter in module.parameters())
     values = inputs[:1].size
-    if parameters < FEW_PARAMETERS and values < FEW_VALUES and before > 1:
-        torch.set_num_threads(1)
+    small = parameters < FEW_PARAMETERS and values < FEW_VALUES
+    torch.set_num_threads(1 if small else max(before, _cores()))
     try:
         yield
     finally:
         if torch.get_num_threads() != before:
             torch.set_num_threads(before)
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
