@@ -21,8 +21,10 @@ from roadworthy.statistics.multiplicity import benjamini_hochberg, holm, survivi
 from roadworthy.statistics.nulls import excess, excess_over_null
 from roadworthy.statistics.planning import examples_needed, examples_to_pass
 from roadworthy.statistics.rates import fact, measured, precision_at_prevalence, rate
+from roadworthy.statistics.ratios import ratio_of_means
 from roadworthy.statistics.sequential import confidence_sequence, e_value
 from roadworthy.statistics.verdicts import Judgement, judge, p_value
+from roadworthy.statistics.wording import percent
 
 __all__ = [
     "GRID",
@@ -55,10 +57,12 @@ __all__ = [
     "p_value",
     "paired_mean_difference",
     "paired_rate_difference",
+    "percent",
     "precision_at_prevalence",
     "quantiles_on",
     "rate",
     "rate_difference",
+    "ratio_of_means",
     "rescaled",
     "smallest_of",
     "surviving",

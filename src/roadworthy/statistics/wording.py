@@ -38,6 +38,17 @@ def amount(text: str, unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
+def percent(share: float, digits: int = 1, *, signed: bool = False) -> str:
+    """Return a share as a percentage with so many digits after the point.
+
+    Examples
+    --------
+    >>> percent(0.687), percent(0.8, 0), percent(0.01, signed=True)
+    ('68.7 %', '80 %', '+1.0 %')
+    """
+    return f"{100.0 * share:{'+' if signed else ''}.{digits}f} %"
+
+
 def is_share(unit: str) -> bool:
     """Whether a unit is shown as a percentage: it begins with the word "share"."""
     return unit == "share" or unit.startswith("share ")

@@ -3,19 +3,18 @@
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from roadworthy.challenges.generalization.checks import (
     errors_left,
     overfitting_gap,
     parameters_per_row,
     ranking_error,
-    ratio,
     shortfall_to_simple_models,
     underfitting,
 )
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Intervals, Matrix
+from roadworthy.results import AtMost, Intervals
 from roadworthy.statistics import exact_newcombe, judge
 from roadworthy.subject import Task
 
@@ -41,7 +40,7 @@ def test_the_gap_is_train_minus_test_with_newcombes_interval_and_all_splits_besi
     assert isinstance(shown, Intervals)
     assert shown.labels == ("train", "validation", "test")
     assert shown.values == pytest.approx((0.99, 0.9, 0.85))
-    assert "test: 85.0% right" in measurement.details
+    assert "test: 85.0 % right" in measurement.details
 
 
 def test_the_gap_of_a_numeric_target_is_a_difference_of_means() -> None:
@@ -97,17 +96,14 @@ def test_a_model_that_is_the_simple_model_falls_short_of_nothing() -> None:
     assert measurement.low <= 0.0 <= measurement.high
 
 
-def test_errors_left_is_the_ratio_of_mistakes_with_a_confusion_matrix() -> None:
+def test_errors_left_is_the_ratio_of_mistakes() -> None:
     labels = np.repeat([0, 1, 2], [40, 30, 30])
     predicted = np.where(np.arange(100) % 10 == 0, (labels + 1) % 3, labels)
     measurement = errors_left(
-        (predicted != labels).astype(float), (labels != 0).astype(float), THREE, predicted, labels
+        (predicted != labels).astype(float), (labels != 0).astype(float), THREE
     )
     assert measurement.value == pytest.approx(10 / 60)
     assert 0.05 < measurement.low < measurement.value < measurement.high < 0.35
-    matrix = measurement.evidence[0]
-    assert isinstance(matrix, Matrix)
-    assert np.array(matrix.values).tolist() == confusion_matrix(labels, predicted).tolist()
 
 
 def test_no_mistake_left_still_has_an_upper_limit() -> None:
@@ -128,17 +124,6 @@ def test_a_model_that_is_the_constant_answer_leaves_all_mistakes() -> None:
 def test_a_single_class_leaves_nothing_to_compare_with() -> None:
     with pytest.raises(NotApplicable, match="no mistake"):
         errors_left(np.ones(20), np.zeros(20), BINARY)
-
-
-def test_the_interval_of_the_ratio_errs_in_two_and_a_half_percent_on_either_side() -> None:
-    r = np.random.default_rng(1)
-    outside = np.zeros(2)
-    for _ in range(200):
-        guess = r.random(400) < 0.3
-        wrong = np.where(guess, r.random(400) < 0.6, r.random(400) < 0.1)  # .18 + .07 over .3
-        measurement = ratio(wrong.astype(float), guess.astype(float), "", ())
-        outside += (measurement.low > 0.25 / 0.3, measurement.high < 0.25 / 0.3)
-    assert (outside / 200 <= 0.06).all(), outside / 200
 
 
 def test_ranking_error_is_one_minus_the_area_under_the_roc_curve() -> None:

@@ -8,7 +8,7 @@ from roadworthy.challenges.uncertainty.calibration import (
     classwise_calibration_error,
 )
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Curve, Intervals
+from roadworthy.results import AtMost, Bars, Curve, Intervals
 from roadworthy.statistics import judge
 from roadworthy.subject import Task
 
@@ -97,7 +97,11 @@ def test_the_class_that_is_claimed_too_often_is_named() -> None:
     claimed = np.tile([0.2, 0.15, 0.65], (3_000, 1))
     measurement = classwise_calibration_error(claimed, labels, THREE)
     assert measurement.value == pytest.approx(0.15, abs=0.02)  # half of 0.15 + 0.15
-    bias = measurement.evidence[0]
+    errors, bias = measurement.evidence
+    assert isinstance(errors, Bars)
+    assert errors.values[2] == pytest.approx(0.15, abs=0.03)
+    assert sum(errors.values) / 2 == pytest.approx(measurement.value, abs=0.02)
+    assert 'class "c"' in measurement.details
     assert isinstance(bias, Intervals)
     assert bias.labels == ("a", "b", "c")
     assert bias.values[2] == pytest.approx(0.15, abs=0.03)

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
 from roadworthy.challenges.uncertainty.proper_scores import (
-    ratio_of_means,
     relative_brier_score,
     relative_log_loss,
 )
@@ -49,7 +48,8 @@ def test_the_class_shares_themselves_score_one_and_the_truth_scores_nothing() ->
     known = np.tile(shares, (100, 1))
     assert relative_brier_score(known, labels, THREE).value == pytest.approx(1.0)
     perfect = relative_brier_score(np.eye(3)[labels], labels, THREE)
-    assert (perfect.value, perfect.low, perfect.high) == (0.0, 0.0, 0.0)
+    assert (perfect.value, perfect.low) == (0.0, 0.0)
+    assert 0.0 < perfect.high < 0.2  # 100 rows without a mistake do not prove that there is none
 
 
 def test_the_class_shares_are_those_of_training_where_known() -> None:
@@ -84,26 +84,3 @@ def test_labels_that_were_given_no_chance_are_counted_and_keep_the_loss_finite()
 def test_one_class_is_no_test_of_probabilities() -> None:
     with pytest.raises(NotApplicable, match="two classes"):
         relative_brier_score(np.full((20, 2), 0.5), np.zeros(20, int), BINARY)
-
-
-def test_fieller_without_spread_in_the_denominator_is_students_t() -> None:
-    a = np.random.default_rng(2).normal(2.0, 1.0, 5_000)  # symmetric: no skewness to correct
-    measurement = ratio_of_means(a, np.full(5_000, 2.0))
-    half = 1.96 * a.std(ddof=1) / np.sqrt(5_000) / 2.0
-    assert measurement.low == pytest.approx(measurement.value - half, abs=half / 20)
-    assert measurement.high == pytest.approx(measurement.value + half, abs=half / 20)
-
-
-def test_limits_of_a_long_tailed_ratio_err_in_two_and_a_half_percent_on_either_side() -> None:
-    rng = np.random.default_rng(3)
-    outside = np.zeros(2)
-    for _ in range(1_000):
-        b = np.where(rng.random(150) < 0.7, 0.4, 1.6)
-        measurement = ratio_of_means(rng.exponential(0.9 * 0.76, 150), b)  # mean of b is 0.76
-        outside += (measurement.low > 0.9, measurement.high < 0.9)
-    assert (outside / 1_000 <= 0.04).all(), outside / 1_000
-
-
-def test_a_yardstick_that_may_be_zero_gives_no_ratio() -> None:
-    with pytest.raises(NotApplicable, match="may be 0"):
-        ratio_of_means(np.ones(10), np.array([1.0] + [0.0] * 9))

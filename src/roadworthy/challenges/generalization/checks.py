@@ -7,27 +7,24 @@ import numpy as np
 
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Axis, Evidence, Intervals, Matrix, Measurement, Quantiles
+from roadworthy.results import AtMost, Axis, Evidence, Intervals, Measurement, Quantiles
 from roadworthy.statistics import (
     auc,
     fact,
     interval_of,
     mean,
     mean_difference,
-    measured,
-    p_value,
     paired_mean_difference,
     paired_rate_difference,
+    percent,
     rate,
     rate_difference,
+    ratio_of_means,
     rescaled,
 )
-from roadworthy.statistics.distributions import GRID, quantiles_on
 
 if TYPE_CHECKING:
     from roadworthy.subject import Task
-
-MOST_CLASSES = 20  # of a confusion matrix that can still be read
 
 
 @check(
@@ -54,7 +51,7 @@ def overfitting_gap(
     shown = {name: m for name, m in said.items() if m is not None and len(m) > 1}
     levels = {name: _level(m) for name, m in shown.items()}
     word = "right" if train_merit.dtype == bool else "of the median's error saved"
-    details = "; ".join(f"{name}: {m.value:.1%} {word}" for name, m in levels.items()) + "."
+    details = "; ".join(f"{name}: {percent(m.value)} {word}" for name, m in levels.items()) + "."
     evidence = (_intervals("Train, validation and test", "rows", levels),)
     if train_merit.dtype == bool:
         return rate_difference(
@@ -101,8 +98,8 @@ def underfitting(
         f"{name}, unseen": _level(m) for name, m in simple_train_merits.items()
     }
     details = (
-        f"On {len(model)} training rows the model reaches {levels['model under audit'].value:.1%}, "
-        f"the {simple_choice} model without having seen them {float(simple.mean()):.1%}."
+        f"On {len(model)} training rows the model reaches {percent(levels['model under audit'].value)}, "
+        f"the {simple_choice} model without having seen them {percent(float(simple.mean()))}."
     )
     evidence = (_intervals("On training rows", "model", levels),)
     return _paired(simple, model, details, evidence)
@@ -140,7 +137,7 @@ def shortfall_to_simple_models(
         by = 1.0 if test_merit.dtype == bool else guess_error or 1.0
         guess = 1.0 - test_guess_errors / by
         levels["same answer always"] = _level(guess == 1.0 if test_merit.dtype == bool else guess)
-    details = ", ".join(f"{name} {m.value:.1%}" for name, m in levels.items())
+    details = ", ".join(f"{name} {percent(m.value)}" for name, m in levels.items())
     details = f"On {len(test_merit)} test rows: {details}. Compared with: {simple_choice}."
     return _paired(simple, test_merit, details, (_intervals("On test rows", "model", levels),))
 
@@ -153,11 +150,7 @@ def shortfall_to_simple_models(
     least=50,
 )
 def errors_left(
-    test_errors: np.ndarray,
-    test_guess_errors: np.ndarray,
-    task: "Task",
-    test_predicted: np.ndarray | None = None,
-    test_labels: np.ndarray | None = None,
+    test_errors: np.ndarray, test_guess_errors: np.ndarray, task: "Task"
 ) -> Measurement:
     """Share of the mistakes of always giving the same answer that the model still makes.
 
@@ -172,16 +165,19 @@ def errors_left(
     """
     if float(test_guess_errors.sum()) <= 0.0:
         raise NotApplicable("always giving one answer makes no mistake on the test rows")
-    evidence: tuple[Evidence, ...] = ()
-    if test_predicted is not None and test_labels is not None:
-        evidence = (confusion(test_predicted, test_labels, task),)
     model, guess = float(test_errors.mean()), float(test_guess_errors.mean())
     details = (
-        f"The model is wrong on {model:.1%} of {len(test_errors)} test rows, a constant answer on {guess:.1%}."
+        f"The model is wrong on {percent(model)} of {len(test_errors)} test rows, a constant answer on {percent(guess)}."
         if task.is_classification
         else f"The mean error is {model:.4g}, that of always answering the median {guess:.4g}."
     )
-    return ratio(test_errors, test_guess_errors, details, evidence)
+    return ratio_of_means(
+        test_errors,
+        test_guess_errors,
+        unit="share of the mistakes of a constant answer",
+        most=1.0 if task.is_classification else None,
+        details=details,
+    )
 
 
 @check(
@@ -249,62 +245,6 @@ def parameters_per_row(
     details += "" if train_entities is None else f", of {entities:,} entities"
     return fact(
         count / max(effective, 1), rows, unit="number of parameters per row", details=f"{details}."
-    )
-
-
-def ratio(
-    a: np.ndarray, b: np.ndarray, details: str, evidence: tuple[Evidence, ...]
-) -> Measurement:
-    """Return mean(a) / mean(b) over the same rows, b >= 0, by inverting the test of mean(a - r b) = 0.
-
-    The ratio lies below r as surely as the mean of a - r b lies below 0 (Fieller 1954, JRSS B 16), and that
-    is read from the skewness-corrected distribution of a mean. A bootstrap of the ratio (BCa) was
-    tried: with 400 rows its ends err in 4 to 5 % instead of 2.5 %.
-    """
-    from scipy.special import ndtri
-
-    n, value = len(a), float(a.sum() / b.sum())
-    unit = "share of the mistakes of a constant answer"
-    deviation = float((a - value * b).std())
-    if deviation == 0.0:  # no mistake at all: no more than a rate over so many rows could hide
-        none = rate(int(np.sum(a > 0)), n)
-        distribution = rescaled(none.distribution, 1.0 / float(b.mean()))
-        method = "Clopper-Pearson"
-    else:
-        candidates = value + deviation / (float(b.mean()) * np.sqrt(n)) * np.linspace(-8, 8, 17)
-        below = np.array([_below_zero(a - r * b) for r in candidates])
-        # Interpolated as normal scores, over which the candidates are nearly a line.
-        score = ndtri(np.maximum.accumulate(np.clip(below, 1e-9, 1.0 - 1e-9)))
-        distribution = quantiles_on(
-            GRID, lambda p: max(float(np.interp(ndtri(p), score, candidates)), 0.0)
-        )
-        method = "Fieller, paired, corrected for skewness"
-    return measured(
-        value, n, distribution, unit=unit, method=method, details=details, evidence=evidence
-    )
-
-
-def _below_zero(values: np.ndarray) -> float:
-    """Return how surely the mean of these values lies below 0: the p-value of "at most 0"."""
-    return p_value(mean(values, unit=""), AtMost(0.0, "the null value"))
-
-
-def confusion(predicted: np.ndarray, labels: np.ndarray, task: "Task") -> Matrix:
-    """Return how often each class was taken for each; of more than 20 classes the worst."""
-    c = max(len(task.classes), int(labels.max(initial=0)) + 1, int(predicted.max(initial=0)) + 1)
-    counts = np.zeros((c, c), np.int64)
-    np.add.at(counts, (labels, predicted.astype(np.int64)), 1)
-    wrong = counts.sum(axis=1) + counts.sum(axis=0) - 2 * np.diag(counts)
-    kept = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-    names = tuple(task.classes[k] if k < len(task.classes) else str(k) for k in kept)
-    return Matrix(
-        title="Predicted for each class" if c <= MOST_CLASSES else "Most confused classes",
-        row=Axis("class"),
-        column=Axis("predicted"),
-        rows=names,
-        columns=names,
-        values=tuple(tuple(int(v) for v in row) for row in counts[np.ix_(kept, kept)]),
-        value=Axis("test rows"),
     )
 
 

@@ -8,6 +8,7 @@ from numpy.random import Generator
 
 from roadworthy.engine import Missing, control, fault
 from roadworthy.errors import NotApplicable
+from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
@@ -79,7 +80,7 @@ def harder_test_rows(
         return subject.with_target("test", target - away)
     if severity > pooled_merit:
         raise NotApplicable(
-            f"the model is right on {pooled_merit:.1%} of rows; it cannot lose {severity:.1%}"
+            f"the model is right on {percent(pooled_merit)} of rows; it cannot lose {percent(severity)}"
         )
     turns = (target == test_predicted) & (rng.random(len(target)) < severity / pooled_merit)
     return subject.with_target("test", np.where(turns, _other(target, subject, rng), target))
@@ -210,7 +211,7 @@ def mistakes_of_a_guess(
     the chance s x mean(g). Regression: residuals are exponential with the mean s x mean(g), either way.
     The ratio of expectations is s exactly.
 
-    Also alarms: shortfall_to_simple_models (fewer test rows are right), overfitting_gap (the same).
+    Also alarms: shortfall_to_simple_models (fewer test rows are right), overfitting_gap (the same), rarest_class_missed (mistakes fall on rows of every class), selective_risk (mistakes fall on sure rows too).
     """
     if severity == 0.0:
         return subject
@@ -220,7 +221,7 @@ def mistakes_of_a_guess(
         sign = rng.choice(np.array([-1.0, 1.0]), n)
         return subject.with_given(test_predicted=test_predicted + sign * rng.exponential(wanted, n))
     if wanted > 1.0:
-        raise NotApplicable(f"{wanted:.0%} of rows would have to be wrong")
+        raise NotApplicable(f"{percent(wanted, 0)} of rows would have to be wrong")
     wrong = rng.random(n) < wanted
     return subject.with_given(
         test_predicted=np.where(wrong, _other(test_predicted, subject, rng), test_predicted)

@@ -8,7 +8,7 @@ from roadworthy.challenges.uncertainty.artifacts import TARGET_COVERAGE
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Axis, Bars, Counts, Curve, Measurement, Series
-from roadworthy.statistics import Interval, clopper_pearson, measured, rate
+from roadworthy.statistics import Interval, clopper_pearson, measured, percent, rate
 from roadworthy.statistics.intervals import FloatArray
 
 SHARE_ANSWERED = 0.8
@@ -44,8 +44,8 @@ def selective_risk(test_probabilities: np.ndarray, test_correct: np.ndarray) -> 
     area, (low, high) = area_under_risk(confidence, wrong)
     details = (
         f"{int(wrong[answered].sum())} of {int(answered.sum())} answered rows are wrong "
-        f"({answered.mean():.0%} of rows, those with a confidence of {cut:.2f} or more); of all {n} rows "
-        f"{wrong.mean():.1%} are. Area under the risk-coverage curve {area:.4f} ({low:.4f} to {high:.4f})."
+        f"({percent(answered.mean(), 0)} of rows, those with a confidence of {cut:.2f} or more); of all {n} rows "
+        f"{percent(wrong.mean())} are. Area under the risk-coverage curve {area:.4f} ({low:.4f} to {high:.4f})."
     )
     return rate(
         int(wrong[answered].sum()),
@@ -84,8 +84,8 @@ def conformal_shortfall(
     missed = int(np.sum(test_nonconformity > conformal_threshold))
     covered = clopper_pearson(n - missed, n)
     details = (
-        f"{n - missed} of {n} test rows are covered: {1 - missed / n:.1%} ({covered.low:.1%} to "
-        f"{covered.high:.1%}), threshold from {len(validation_nonconformity)} validation rows. "
+        f"{n - missed} of {n} test rows are covered: {percent(1 - missed / n)} ({percent(covered.low)} to "
+        f"{percent(covered.high)}), threshold from {len(validation_nonconformity)} validation rows. "
     )
     evidence = ()
     if test_probabilities is None:

@@ -14,12 +14,13 @@ from roadworthy.challenges.uncertainty.reliability import (
 )
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Axis, Curve, Evidence, Intervals, Measurement, Series
-from roadworthy.statistics import clopper_pearson, interval_of, mean, measured
+from roadworthy.results import AtMost, Axis, Bars, Curve, Evidence, Intervals, Measurement, Series
+from roadworthy.statistics import clopper_pearson, interval_of, mean, measured, percent
 
 if TYPE_CHECKING:
     from roadworthy.subject import Task
 
+MOST_CLASSES = 20  # of a picture that can still be read
 METHOD = "shape-free: named and held-out directions below, best-fitting direction above"
 
 
@@ -55,7 +56,7 @@ def calibration_error(
     error = calibration_error_of(claims)
     claimed, happened = float(claims.claimed.mean()), float(claims.happened.mean())
     details = (
-        f"On average {of} was given {claimed:.1%} and turned out true in {happened:.1%} of "
+        f"On average {of} was given {percent(claimed)} and turned out true in {percent(happened)} of "
         f"{len(test_labels)} rows. {_luck(error)}"
     )
     return _measurement(error, len(test_labels), details, (reliability_curve(claims, of),))
@@ -83,14 +84,36 @@ def classwise_calibration_error(
     if task.kind == "binary":
         raise NotApplicable("with two classes it is the same number as calibration_error")
     _need_labels(test_labels)
-    error = calibration_error_of(classwise_claims(test_probabilities, test_labels))
-    bias = bias_by_class(test_probabilities, test_labels, task)
-    worst = int(np.argmax(np.abs(bias.values)))
+    claims = classwise_claims(test_probabilities, test_labels)
+    error = calibration_error_of(claims)
+    errors = error_by_class(claims, task)
+    worst = int(np.argmax(errors.values))
     details = (
-        f'Furthest off on average is class "{bias.labels[worst]}": '
-        f"{bias.values[worst]:+.1%} more claimed than observed. {_luck(error)}"
+        f'Most of it is of class "{errors.labels[worst]}": claimed and observed differ by '
+        f"{percent(errors.values[worst])} there, luck taken off, with too much and too little not "
+        f"cancelling; half the sum over {test_probabilities.shape[1]} classes is the value. {_luck(error)}"
     )
-    return _measurement(error, len(test_labels), details, (bias,))
+    bias = bias_by_class(test_probabilities, test_labels, task)
+    return _measurement(error, len(test_labels), details, (errors, bias))
+
+
+def error_by_class(claims: Claims, task: "Task") -> Bars:
+    """Return the calibration error of each class (the worst twenty), less what luck would show."""
+    n, c = claims.claimed.shape
+    cells, claimed = claims.cells.ravel(), claims.claimed.ravel()
+    of_class = np.zeros(int(cells.max()) + 1, np.int64)
+    of_class[cells] = np.tile(np.arange(c), n)
+    short = np.abs(np.bincount(cells, claimed - claims.happened.ravel()))
+    luck = np.sqrt(2.0 / np.pi * np.bincount(cells, claimed * (1.0 - claimed)))
+    errors = np.maximum(np.bincount(of_class, short - luck, c) / n, 0.0)
+    kept = np.sort(np.argsort(-errors, kind="stable")[:MOST_CLASSES])
+    return Bars(
+        title="Calibration error, by class",
+        label=Axis("class"),
+        value=Axis("between claimed and observed", "share of rows"),
+        labels=tuple(_name(task, int(k)) for k in kept),
+        values=_rounded(errors[kept]),
+    )
 
 
 def reliability_curve(claims: Claims, of: str) -> Curve:
@@ -122,10 +145,10 @@ def bias_by_class(probabilities: np.ndarray, labels: np.ndarray, task: "Task") -
     """Return the mean of claimed minus observed for each class (the worst twenty), with t intervals."""
     happened = labels[:, None] == np.arange(probabilities.shape[1])
     short = probabilities - happened
-    worst = np.sort(np.argsort(-np.abs(short.mean(axis=0)), kind="stable")[:20])
+    worst = np.sort(np.argsort(-np.abs(short.mean(axis=0)), kind="stable")[:MOST_CLASSES])
     of_class = [mean(short[:, k], unit="share of rows") for k in worst]
     return Intervals(
-        title="Claimed minus observed, by class",
+        title="Claimed minus observed, by class (too much and too little cancel)",
         label=Axis("class"),
         value=Axis("more claimed than observed", "share of rows"),
         labels=tuple(_name(task, int(k)) for k in worst),
@@ -153,8 +176,8 @@ def _measurement(
 
 def _luck(error: CalibrationError) -> str:
     return (
-        f"The uncorrected error is {error.plugged_in:.1%}, of which a perfectly calibrated model of this "
-        f"size would show {error.floor:.1%} by luck."
+        f"The uncorrected error is {percent(error.plugged_in)}, of which a perfectly calibrated model of this "
+        f"size would show {percent(error.floor)} by luck."
     )
 
 

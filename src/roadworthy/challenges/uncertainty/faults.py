@@ -8,6 +8,7 @@ from numpy.random import Generator
 from roadworthy.challenges.uncertainty.artifacts import TARGET_COVERAGE
 from roadworthy.engine import control, fault
 from roadworthy.errors import NotApplicable
+from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
@@ -49,7 +50,7 @@ def overconfidence(
     calibration error is s exactly (rows with c < s give what they have and the others more; all
     errors then still point one way, and their mean is s). Inputs and probabilities stay as they are.
 
-    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: classwise_calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right), rarest_class_missed (rows newly labelled as of that class are predicted as of another).
     """
     return _less_often_right(subject, severity, rng, test_probabilities, slice(None))
 
@@ -88,7 +89,7 @@ def overconfidence_in_every_class(
     In cells of rows that predict a class its probability is too high, by s on average over rows; in the
     cells of the others too low, by s together. Half the sum of both is s exactly.
 
-    Also alarms: calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: calibration_error (the same labels), selective_risk (sure answers become wrong), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right), rarest_class_missed (rows newly labelled as of that class are predicted as of another).
     """
     return _less_often_right(subject, severity, rng, test_probabilities, slice(None))
 
@@ -118,7 +119,7 @@ def belief_in_a_wrong_class(
     Beta distribution (U-shaped: mostly sure, mostly of one class) with the mean s x (score of the class
     shares on these rows) / 2, so the ratio is s exactly. Labels stay, so the class shares' score is fixed.
 
-    Also alarms: calibration_error (sure mistakes), classwise_calibration_error (the same), selective_risk (sure mistakes), relative_log_loss (sure mistakes), conformal_shortfall (mistakes on test rows only).
+    Also alarms: calibration_error (sure mistakes), classwise_calibration_error (the same), selective_risk (sure mistakes), relative_log_loss (sure mistakes), conformal_shortfall (mistakes on test rows only), overfitting_gap (the same).
     """
     if severity == 0.0:
         return subject
@@ -162,7 +163,7 @@ def surprising_labels(
     The mean of E is s x (loss of the class shares on these rows), so the ratio is s exactly; the rest
     goes to the other classes alike. Labels stay as they are.
 
-    Also alarms: relative_brier_score (less sure of the label), selective_risk (labels become unlikely), calibration_error (the labels were certain), conformal_shortfall (only test rows are surprising).
+    Also alarms: relative_brier_score (less sure of the label), selective_risk (labels become unlikely), calibration_error (the labels were certain), classwise_calibration_error (the same), conformal_shortfall (only test rows are surprising), label_errors_in_test (labels that the model holds for unlikely look wrong), overfitting_gap (fewer test rows are right, training rows stay).
     """
     if severity == 0.0:
         return subject
@@ -198,7 +199,7 @@ def wrong_where_sure(
 
     The risk is then s at every coverage. Inputs and probabilities stay as they are.
 
-    Also alarms: calibration_error (sure answers become wrong), classwise_calibration_error (the same), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right).
+    Also alarms: calibration_error (sure answers become wrong), classwise_calibration_error (the same), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right), label_errors_in_test (the labels are wrong).
     """
     wrong = rng.random(len(test_labels)) < severity
     other = other_classes(test_labels, _classes(subject), rng)
@@ -243,7 +244,7 @@ def truth_outside_the_sets(
 ) -> "Subject":
     """Let each covered test row leave its set with the chance s / 0.9: coverage is 0.9 - s exactly."""
     if severity > TARGET_COVERAGE:
-        raise NotApplicable(f"coverage cannot fall short of 90 % by {severity:.0%}")
+        raise NotApplicable(f"coverage cannot fall short of 90 % by {percent(severity, 0)}")
     leaves = rng.random(len(test_nonconformity)) < severity / TARGET_COVERAGE
     moved = np.where(leaves, _beyond(conformal_threshold), test_nonconformity)
     return subject.with_given(test_nonconformity=np.maximum(moved, test_nonconformity))
