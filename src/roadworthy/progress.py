@@ -7,6 +7,7 @@ from roadworthy.engine import events
 from roadworthy.procedures.selftest import Step
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
@@ -17,8 +18,8 @@ class Progress:
     The first line counts quantities, the second shows how far a long one is.
     """
 
-    def __init__(self, *, shown: bool) -> None:
-        self._bar: Bar | None = _bar() if shown else None
+    def __init__(self, *, shown: bool, console: "Console | None" = None) -> None:
+        self._bar: Bar | None = _bar(console) if shown else None
         self._all: TaskID | None = None
         self._one: TaskID | None = None
         self._kept = 0
@@ -86,7 +87,7 @@ class Progress:
         bar.update(self._all, advance=1, note=f"{self._kept} kept from before")
 
 
-def _bar() -> "Bar":
+def _bar(console: "Console | None") -> "Bar":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -102,6 +103,6 @@ def _bar() -> "Bar":
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("[dim]{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
         transient=True,
     )
