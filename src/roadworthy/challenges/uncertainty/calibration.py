@@ -89,23 +89,22 @@ def classwise_calibration_error(
     errors = error_by_class(claims, task)
     worst = int(np.argmax(errors.values))
     details = (
-        f'Most of it is of class "{errors.labels[worst]}": claimed and observed differ by '
-        f"{percent(errors.values[worst])} there, luck taken off, with too much and too little not "
-        f"cancelling; half the sum over {test_probabilities.shape[1]} classes is the value. {_luck(error)}"
+        f'Class "{errors.labels[worst]}" is furthest off: claimed and observed differ by '
+        f"{percent(errors.values[worst])} of rows there, too much and too little added up. Half the sum "
+        f"over {test_probabilities.shape[1]} classes is the error. {_luck(error)}"
     )
     bias = bias_by_class(test_probabilities, test_labels, task)
     return _measurement(error, len(test_labels), details, (errors, bias))
 
 
 def error_by_class(claims: Claims, task: "Task") -> Bars:
-    """Return the calibration error of each class (the worst twenty), less what luck would show."""
+    """Return the calibration error of each class (the worst twenty), luck not taken off."""
     n, c = claims.claimed.shape
     cells, claimed = claims.cells.ravel(), claims.claimed.ravel()
     of_class = np.zeros(int(cells.max()) + 1, np.int64)
     of_class[cells] = np.tile(np.arange(c), n)
     short = np.abs(np.bincount(cells, claimed - claims.happened.ravel()))
-    luck = np.sqrt(2.0 / np.pi * np.bincount(cells, claimed * (1.0 - claimed)))
-    errors = np.maximum(np.bincount(of_class, short - luck, c) / n, 0.0)
+    errors = np.bincount(of_class, short, c) / n
     kept = np.sort(np.argsort(-errors, kind="stable")[:MOST_CLASSES])
     return Bars(
         title="Calibration error, by class",
@@ -176,8 +175,8 @@ def _measurement(
 
 def _luck(error: CalibrationError) -> str:
     return (
-        f"The uncorrected error is {percent(error.plugged_in)}, of which a perfectly calibrated model of this "
-        f"size would show {percent(error.floor)} by luck."
+        f"Uncorrected it is {percent(error.plugged_in)}; a perfectly calibrated model would show "
+        f"{percent(error.floor)} on as many rows by luck alone."
     )
 
 
