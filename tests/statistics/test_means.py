@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -99,6 +99,7 @@ def test_equal_values_give_a_point_and_bounds_make_it_honest() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+@example([0.0, 1e-120])
 def test_ends_stay_inside_the_bounds(x: list[float]) -> None:
     m = mean(x, unit="", bounds=(0, 1))
     assert 0 <= m.low <= m.value <= m.high <= 1

@@ -66,3 +66,8 @@ def test_a_yardstick_that_may_be_zero_gives_no_ratio() -> None:
         ratio_of_means(np.ones(10), np.array([1.0] + [0.0] * 9), unit="share")
     with pytest.raises(NotApplicable, match="two"):
         ratio_of_means([1.0], [1.0], unit="share")
+
+
+def test_tiny_errors_are_no_division_by_zero() -> None:
+    measurement = ratio_of_means(np.repeat([1e-110, 3e-110], 50), np.ones(100), unit="share")
+    assert 0.0 <= measurement.low <= measurement.value <= measurement.high < 1e-11

@@ -249,7 +249,7 @@ def _moments(x: FloatArray, clusters: npt.ArrayLike | None) -> Moments:
     error = float(np.sqrt(np.sum(draws**2) / (k - 1) / k))
     if error <= _ROUNDING * abs(center):
         return Moments(center, 0.0, 0.0, float(k - 1))
-    return Moments(center, error, float(_third(draws) / k**2 / error**3), float(k - 1))
+    return Moments(center, error, float(_third(draws / error) / k**2), float(k - 1))
 
 
 def _third(deviations: npt.NDArray[np.floating]) -> float:

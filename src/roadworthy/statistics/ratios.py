@@ -12,7 +12,8 @@ from roadworthy.statistics.intervals import FloatArray, exact_end
 from roadworthy.statistics.rates import measured
 
 BEYOND = 1e6  # stands for an unbounded ratio, which a stored distribution cannot hold
-HALVINGS = 40  # of an interval of ratios: a relative 1e-12
+SMALLEST = 1e-300  # of a third power: those of tiny errors are rounded to 0
+HALVINGS = 40  # of an interval of ratios, to 1e-12 of its length
 
 
 def ratio_of_means(
@@ -149,6 +150,6 @@ def _score(moments: _Moments, ratio: float) -> float:
     if error <= 1e-14 * (moments.mean_a + ratio * moments.mean_b):  # the rounding of equal values
         return float(np.sign(center)) * float("inf") if abs(center) > error else 0.0
     d0, d1, d2, d3 = moments.cube
-    skewness = (d0 + ratio * (d1 + ratio * (d2 + ratio * d3))) / error**3
+    skewness = (d0 + ratio * (d1 + ratio * (d2 + ratio * d3))) / max(error**3, SMALLEST)
     t = center / error
     return t + skewness * t**2 / 3.0 + skewness**2 * t**3 / 27.0 + skewness / 6.0
