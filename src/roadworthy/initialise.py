@@ -1,6 +1,6 @@
 """`roadworthy init`: show what each column probably is, ask what the model is for, write the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +10,8 @@ from rich.text import Text
 
 from roadworthy import config, files
 from roadworthy.errors import UserError
-from roadworthy.subject.problems import nearest
-from roadworthy.subject.propose import Proposal, propose
+from roadworthy.subject.problems import listed, nearest
+from roadworthy.subject.propose import Proposal, possible_targets, propose, roles_of
 from roadworthy.subject.readers import read_table
 from roadworthy.subject.reading import Reading
 from roadworthy.subject.table import Table
@@ -29,7 +29,13 @@ QUESTIONS = {
     "law": "Law that applies",
     "smallest_group": "Rows that a group needs to be judged by itself",
 }
-NUMBERS = {"prevalence": float, "accuracy": float, "latency_ms": float, "label_price": float}
+NUMBERS: Mapping[str, type[float] | type[int]] = {
+    "prevalence": float,
+    "accuracy": float,
+    "latency_ms": float,
+    "label_price": float,
+    "smallest_group": int,
+}
 LISTS = ("sensitive", "dropped")
 # Key in roadworthy.toml of each role; `dropped` is an order there.
 KEYS = {
@@ -78,19 +84,25 @@ def initialise(
     console = Console()
     said = {key: value for key, value in (reading or {}).items() if value is not None}
     read = config.settle(None, {"subject": said}).subject
+    if data.is_dir() or data.suffix.lower() == ".npz":
+        raise UserError(
+            f"{data}: has no columns to give roles to. Audit it at once: "
+            f"roadworthy audit --data {data}"
+        )
     table = read_table(
         data, Reading(read.encoding, read.delimiter, read.decimal, read.missing_codes)
     )
     _require_columns(table, roles, data)
+    for note in table.notes:
+        console.print(f"  {note}", highlight=False, markup=False, style="dim")
+    if ask and roles.get("target") is None:
+        roles = {**roles, "target": _asked_target(console, table)}
     proposals = propose(table, _text(roles.get("target")))
     section = _section(proposals, roles)
     console.print(_overview(table, proposals, section))
-    for note in table.notes:
-        console.print(f"  {note}", highlight=False, style="dim")
-    if ask:
-        section = _asked_roles(console, table, section)
     answers = {name: value for name, value in purpose.items() if value is not None}
     if ask:
+        section = _asked_roles(console, table, section)
         answers = _asked_purpose(console, answers)
     found = config.Config(
         subject=config.SubjectSection.model_validate(
@@ -99,13 +111,17 @@ def initialise(
         purpose=config.PurposeSection.model_validate(answers),
     )
     files.write(out, config.render_toml(found).encode())
-    if "target" not in section:
-        console.print(f"\n[yellow]No column looks like a target.[/] Set [bold]target[/] in {out}.")
+    _close(console, out, tuple(_warnings(table, section, roles, out)))
+
+
+def _close(console: Console, out: Path, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        console.print(f"\n{warning}", style="yellow", highlight=False, markup=False)
     console.print(
-        f"\nWrote [bold]{out}[/]. Every line can be changed; bounds belong there before results are seen."
-        "\nNext:  roadworthy audit",
+        f"\nWrote [bold]{out}[/]. Every line can be changed; bounds belong there before results are seen.",
         highlight=False,
     )
+    console.print(f"Next:  {f'mend {out}, then ' if warnings else ''}roadworthy audit")
 
 
 def _section(proposals: tuple[Proposal, ...], roles: Answers) -> dict[str, object]:
@@ -124,8 +140,37 @@ def _section(proposals: tuple[Proposal, ...], roles: Answers) -> dict[str, objec
     return found
 
 
+def _warnings(
+    table: Table, section: Mapping[str, object], roles: Answers, out: Path
+) -> Iterator[str]:
+    target = section.get("target")
+    guesses = possible_targets(table)
+    if target is None:
+        yield f"No column looks like a target. Set target in {out}."
+    elif len(guesses) > 1 and roles.get("target") is None:
+        others = listed(name for name in guesses if name != target)
+        yield (
+            f'That "{target}" is the target is a guess; it may be one of {others}. '
+            f"Say which with --target COLUMN --force, or set target in {out}."
+        )
+    aside = {n for k, v in section.items() if k not in ("sensitive", "data") for n in _listed(v)}
+    if target is not None and not set(table.columns) - aside:
+        prose = [name for name, column in table.columns.items() if column.kind == "text"]
+        why = f" ({listed(prose)}: prose, which is not supported yet)" if prose else ""
+        yield (
+            f"No column is left that the model could learn from{why}. Audit recorded predictions "
+            "of your own model: roadworthy audit --predictions FILE --target COLUMN --proba "
+            "COLUMN,COLUMN"
+        )
+
+
 def _overview(table: Table, proposals: tuple[Proposal, ...], section: dict[str, object]) -> Shown:
-    shown = Shown(box=None, pad_edge=False, title=f"{len(proposals)} columns", title_justify="left")
+    shown = Shown(
+        box=None,
+        pad_edge=False,
+        title=f"{table.name}: {table.n:,} rows, {len(proposals)} columns",
+        title_justify="left",
+    )
     for header in ("column", "role", "why"):
         shown.add_column(header, overflow="fold")
     names = {key: role for role, key in KEYS.items()}
@@ -140,6 +185,16 @@ def _overview(table: Table, proposals: tuple[Proposal, ...], section: dict[str, 
     return shown
 
 
+def _asked_target(console: Console, table: Table) -> str | None:
+    proposed = roles_of(propose(table)).target
+    guesses = possible_targets(table)
+    console.print(f"Columns: {', '.join(table.columns)}", highlight=False, markup=False)
+    if len(guesses) > 1:
+        console.print(f"It may be one of {listed(guesses)}.", highlight=False, markup=False)
+    names = _asked_columns(console, "Column to be predicted", proposed or "-", list(table.columns))
+    return names[0] if names else None
+
+
 def _asked_roles(console: Console, table: Table, section: dict[str, object]) -> dict[str, object]:
     if Confirm.ask("\nAre these roles right", default=True, console=console):
         return section
@@ -147,6 +202,9 @@ def _asked_roles(console: Console, table: Table, section: dict[str, object]) -> 
     known = list(table.columns)
     found: dict[str, object] = {}
     for role, key in KEYS.items():
+        if key == "target" and key in section:
+            found[key] = section[key]
+            continue
         default = ", ".join(_listed(section.get(key, ()))) or "-"
         names = _asked_columns(console, role, default, known)
         if names:
@@ -173,10 +231,13 @@ def _asked_purpose(console: Console, given: dict[str, object]) -> dict[str, obje
             if not text.strip():
                 break
             try:
-                value = int(text) if name == "smallest_group" else NUMBERS.get(name, str)(text)
+                value = NUMBERS.get(name, str)(text)
                 config.settle(None, {"purpose": {name: value}})
-            except (ValueError, UserError) as error:
-                console.print(f"  {error}", style="red", highlight=False)
+            except ValueError:
+                console.print(f'  "{text}" is no number.', style="red", highlight=False)
+                continue
+            except UserError as error:
+                console.print(f"  {error}", style="red", highlight=False, markup=False)
                 continue
             answers[name] = value
             break

@@ -61,6 +61,7 @@ SOURCE = ("site", "hospital", "source", "scanner", "center", "centre", "domain",
 GIVEAWAY = 0.99  # of the rows foretold by one column: hardly ever honest
 PROPORTIONAL = 0.999  # correlation with a numeric target
 LEAST_GAIN = 0.9  # of the errors of the majority guess that must vanish
+NOTABLE_GAIN = 0.75  # of them, above which the user is asked to look
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,39 @@ def propose(table: Table, target: str | None = None) -> tuple[Proposal, ...]:
     """
     named = _target_of(table, target)
     proposals = [_role_of(column, table, named) for column in table.columns.values()]
-    given_away = dict(_giveaways(table, named)) if named else {}
-    return tuple(
-        replace(p, role="dropped", reason=given_away[p.column])
-        if p.column in given_away and p.role in ("input", "sensitive", "time")
-        else p
-        for p in _one_of_each(proposals)
-    )
+    if target is None and possible_targets(table):
+        proposals = [_guessed(p) if p.role == "target" else p for p in proposals]
+    given_away = {g.column: g for g in _giveaways(table, named)} if named else {}
+    return tuple(_seen_with(p, given_away.get(p.column)) for p in _one_of_each(proposals))
+
+
+def possible_targets(table: Table) -> tuple[str, ...]:
+    """Return the columns that could be the target where no name tells, the likeliest first.
+
+    Columns of two values come before others, those called like yes or no before others, later
+    columns before earlier ones. Empty where a name does tell.
+    """
+    possible = [c for c in table.columns.values() if _can_be_target(c, table.n)]
+    if _named_like_target(possible) is not None:
+        return ()
+    possible = [c for c in possible if not set(_words(c.name)) & set(SENSITIVE)]
+    few = [c for c in possible if c.distinct <= MOST_INTEGER_CLASSES] or possible[-1:]
+    two = [c for c in few if c.distinct == 2] or few
+    latest_first = [c.name for c in reversed(two)]
+    answers = [c.name for c in reversed(two) if _named_like_answer(c)]
+    return (*answers, *(name for name in latest_first if name not in answers))
+
+
+def _guessed(proposal: Proposal) -> Proposal:
+    return replace(proposal, reason=proposal.reason.replace("its name, and", "a guess:"))
+
+
+def _seen_with(proposal: Proposal, found: "_Giveaway | None") -> Proposal:
+    if found is None or proposal.role not in ("input", "sensitive", "time"):
+        return proposal
+    if found.is_sure:
+        return replace(proposal, role="dropped", reason=found.reason)
+    return replace(proposal, reason=found.reason)
 
 
 def roles_of(proposals: Sequence[Proposal]) -> Roles:
@@ -133,6 +160,11 @@ def _target_of(table: Table, target: str | None) -> str | None:
     if target is not None:
         return target
     possible = [c for c in table.columns.values() if _can_be_target(c, table.n)]
+    found = _named_like_target(possible)
+    return found or next(iter(possible_targets(table)), None)
+
+
+def _named_like_target(possible: Sequence[ReadColumn]) -> str | None:
     for word in TARGET:
         for column in possible:
             if "".join(_words(column.name)) == word:
@@ -141,11 +173,12 @@ def _target_of(table: Table, target: str | None) -> str | None:
         for column in possible:
             if word in _words(column.name) and word not in ("y", "class"):
                 return column.name
-    for column in reversed(possible):
-        if _words(column.name)[:1] == ["is"] or _words(column.name)[-1:] == ["class"]:
-            return column.name
-    last = list(table.columns.values())[-1]
-    return last.name if last in possible else None
+    return None
+
+
+def _named_like_answer(column: ReadColumn) -> bool:
+    words = _words(column.name)
+    return words[:1] in (["is"], ["has"]) or words[-1:] == ["class"]
 
 
 def _can_be_target(column: ReadColumn, n: int) -> bool:
@@ -158,7 +191,7 @@ def _can_be_target(column: ReadColumn, n: int) -> bool:
 def _role_of(column: ReadColumn, table: Table, target: str | None) -> Proposal:
     name = column.name
     if name == target:
-        return Proposal(name, "target", f"its name, and {_said(column)}")
+        return Proposal(name, "target", f"its name, and {_said(column)}{_kind_of(column)}")
     if names_splits(column):
         return Proposal(name, "split", "it holds the names of splits")
     words = _words(name)
@@ -202,6 +235,16 @@ def _by_content(
         yield "source", "its name speaks of where a row was recorded"
 
 
+def _kind_of(column: ReadColumn) -> str:
+    """Say how numbers will be taken, where they might be meant otherwise."""
+    if column.kind != "numeric" or column.distinct == 2:
+        return ""
+    whole = bool(np.all(column.values == np.round(column.values)))
+    if whole and column.distinct <= MOST_INTEGER_CLASSES:
+        return ', taken as classes (task = "regression" takes them as numbers)'
+    return ", to be predicted as a number (regression)"
+
+
 def _counts_rows(column: ReadColumn) -> bool:
     return bool(np.all(np.diff(column.values) == 1))
 
@@ -219,7 +262,16 @@ def _said(column: ReadColumn) -> str:
     return f"numbers from {low:g} to {high:g}{gaps}"
 
 
-def _giveaways(table: Table, target: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Giveaway:
+    """A column that alone foretells the target; where that is not sure, the user is asked to look."""
+
+    column: str
+    reason: str
+    is_sure: bool = True
+
+
+def _giveaways(table: Table, target: str) -> Iterator[_Giveaway]:
     """Yield the columns that alone foretell the target in (nearly) every row, with the evidence."""
     answer = table.columns[target]
     codes = answer.as_category().values
@@ -234,12 +286,14 @@ def _giveaways(table: Table, target: str) -> Iterator[tuple[str, str]]:
         foretold = _foretold(column, codes)
         if foretold is None:
             continue
-        if foretold >= GIVEAWAY and 1 - foretold <= (1 - LEAST_GAIN) * (1 - majority):
-            yield (
-                column.name,
-                f'it alone foretells "{target}" in {foretold:.1%} of the rows: it was probably '
-                "recorded with or after the target",
-            )
+        said = f'it alone foretells "{target}" in {foretold:.1%} of the rows: '
+        gain = 1 - (1 - foretold) / (1 - majority)
+        if foretold >= GIVEAWAY and gain >= LEAST_GAIN:
+            why = "it was probably recorded with or after the target"
+            yield _Giveaway(column.name, said + why)
+        elif gain >= NOTABLE_GAIN:
+            why = "leave it out unless it is known before the target"
+            yield _Giveaway(column.name, said + why, is_sure=False)
 
 
 def _foretold(column: ReadColumn, codes: np.ndarray) -> float | None:
@@ -261,7 +315,7 @@ def _foretold(column: ReadColumn, codes: np.ndarray) -> float | None:
     return float(best.sum() / len(codes))
 
 
-def _numeric_giveaways(table: Table, target: str) -> Iterator[tuple[str, str]]:
+def _numeric_giveaways(table: Table, target: str) -> Iterator[_Giveaway]:
     answer = table.columns[target]
     if answer.kind not in ("numeric", "time"):
         return
@@ -273,7 +327,7 @@ def _numeric_giveaways(table: Table, target: str) -> Iterator[tuple[str, str]]:
             continue
         correlation = abs(float(np.corrcoef(column.values[both], answer.values[both])[0, 1]))
         if correlation >= PROPORTIONAL:
-            yield (
+            yield _Giveaway(
                 column.name,
                 f'it follows "{target}" with a correlation of {correlation:.4f}: it was probably '
                 "computed from the target",
