@@ -110,7 +110,11 @@ def _inputs(
     if dates:
         notes.append(f"dates count as seconds since 1970: {listed(dates)}")
     if not columns:
-        problems.add("no column is left for the model to see; drop fewer columns")
+        set_aside = [name for name in table.columns if name != roles.target]
+        problems.add(
+            f"no column is left for the model to see: {listed(set_aside)} are left out or have "
+            "another role; leave out fewer (--drop), or audit recorded predictions (--predictions)"
+        )
     return columns, roles, notes
 
 

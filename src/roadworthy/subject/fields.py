@@ -10,6 +10,8 @@ from roadworthy.subject.subject import Split, Subject
 
 SPLITS = ("train", "validation", "test", "production")
 """The splits that checks see; `proof` is none of them."""
+FILES = ("train", "validation", "test")
+"""Those of them that may come as a file of their own."""
 
 SPLIT_FIELDS = (
     "inputs",
@@ -24,10 +26,18 @@ SPLIT_FIELDS = (
 PURPOSE = ("prevalence", "label_price", "smallest_group", "latency_ms")
 """Answers about the purpose, which the subject does not know; an audit puts those that were given here."""
 
-RECORDED = ("probabilities", "scores", "predicted")
+RECORDED = {
+    "probabilities": ("probabilities", "--proba COLUMNS"),
+    "scores": ("scores", "--score COLUMN"),
+    "predicted": ("decisions", "--predicted COLUMN"),
+}
 
 NO_MODEL_CALLS = "predictions were given instead of a model"
 GIVE_MODEL = "give a model with --model FILE_OR_FACTORY and its data with --data"
+NO_INPUTS = (
+    "predictions were given without the inputs they are of; give the data with --data, and the model "
+    "with --model"
+)
 BLACK_BOX = (
     "the model is a black box; give its architecture as a Python factory (--model module:function)"
 )
@@ -102,9 +112,7 @@ _MODEL = ("network", "weights", "predictor")
 def _data_fields(name: str, split: Split, subject: Subject) -> Fields:
     fields: Fields = {f"{name}_source_rows": split.source_rows}
     fields[f"{name}_inputs"] = (
-        Missing("missing_input", f"{NO_MODEL_CALLS}; {GIVE_MODEL}")
-        if split.inputs is None
-        else split.inputs
+        Missing("missing_input", NO_INPUTS) if split.inputs is None else split.inputs
     )
     fields[f"{name}_labels"], fields[f"{name}_targets"] = _targets(name, split, subject)
     time = split.attributes.get(subject.roles.time or "")
@@ -132,25 +140,26 @@ def _recorded(name: str, split: Split, subject: Subject) -> Fields:
     fields: Fields = {f"{name}_{kind}": values for kind, values in split.recorded.items()}
     if subject.modality != "predictions" or "probabilities" in split.recorded:
         return fields
-    options = {"probabilities": "--proba COLUMNS", "scores": "--score COLUMN"}
-    for kind in RECORDED:
-        if kind in split.recorded:
-            continue
-        option = options.get(kind, "--predicted COLUMN")
-        fields[f"{name}_{kind}"] = Missing(
-            "missing_input", f"the recorded predictions hold no {kind}; give them with {option}"
-        )
+    for kind, (words, option) in RECORDED.items():
+        if kind not in split.recorded:
+            reason = f"the recorded predictions hold no {words}; give them with {option}"
+            fields[f"{name}_{kind}"] = Missing("missing_input", reason)
     return fields
 
 
 def _absent(name: str, subject: Subject) -> Fields:
+    recorded = subject.modality == "predictions"
+    found = f"recorded predictions of {name} rows" if recorded else f"{name} rows"
+    way_out = f"give them with --{name} FILE" if name in FILES and not recorded else "add them"
     missing = Missing(
         "missing_input",
-        f"there are no {name} rows; mark them as {name} in a column and name it with --split COLUMN",
+        f"there are no {found}; {way_out}, or mark them as {name} in a column and name it with "
+        "--split COLUMN",
     )
     fields: Fields = {f"{name}_{field}": missing for field in SPLIT_FIELDS}
-    if subject.modality == "predictions":
+    if recorded:
         fields |= {f"{name}_{kind}": missing for kind in RECORDED}
+        fields[f"{name}_inputs"] = Missing("missing_input", NO_INPUTS)
     other = "targets" if subject.task.is_classification else "labels"
     fields[f"{name}_{other}"] = Missing(
         "not_applicable", f"the task is {subject.task.kind}, which has no {other}"
