@@ -92,7 +92,7 @@ def paired(runs: int) -> list[Row]:
             )
             d, half = (f - g) / n, Z * np.sqrt(f + g - (f - g) ** 2 / n) / n
             return {
-                "Newcombe paired, exact limits (ours)": (m.low, m.high),
+                "rows that differ, exact limits (ours)": (m.low, m.high),
                 "Newcombe paired method 10": ours.newcombe_paired(e, f, g, h),
                 "Wald": (d - half, d + half),
             }
