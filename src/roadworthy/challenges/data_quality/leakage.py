@@ -81,7 +81,7 @@ def single_column_leakage(
     classes; 0 is a guess, 1 is the label itself. For a regression: whether the target is above the
     training median. A legitimately strong column exists: the bound asks you to look, not to drop.
 
-    Unit: share of the way from a guess to certainty (2 x AUROC - 1). Qualified at: n = 300.
+    Unit: share of the way from a guess to certainty (2 x AUROC - 1). Qualified at: n = 500.
     Next: ask whether the listed column is known before the outcome; if not, drop it and train again.
     """
     middle = None if train_targets is None else float(np.median(train_targets))

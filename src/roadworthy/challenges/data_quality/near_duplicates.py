@@ -21,7 +21,7 @@ COARSE = 8  # pixels of a side of the picture by whose grey values candidates ar
 LEAST_AGREEMENT = 0.8
 LOOK_ALIKES = 0.98  # of second best candidates must agree less than a copy does
 LARGEST_RATIO = 0.45  # of distances: the best candidate against the median of the others
-TABLE_RATIO = 0.3  # of distances: nearest row against the fourth nearest
+TABLE_RATIO = 0.1  # of distances: nearest row against the fourth nearest
 FOURTH = 4
 ASKED_WITHIN = 10_000
 FEWEST_SEEN = 20
@@ -42,7 +42,7 @@ def near_copies(
     """For each test row a training (then validation) row that it nearly equals, and how nearly: (n, 2).
 
     -1 and 0 where there is none, or an identical one. Pictures: see `same_picture`. Others: the nearest row by
-    standardised features, at .3 of the distance to the fourth nearest or less.
+    standardised features, at .1 of the distance to the fourth nearest or less.
     """
     seen, asked = grey(concatenated(train_inputs, validation_inputs)), grey(test_inputs)
     if seen is not None and asked is not None and len(seen) >= FEWEST_SEEN:
@@ -94,12 +94,12 @@ def near_duplicates_across_splits(
     counts if the middle of the one is found in the other (normalised correlation of edges .8 or more and
     above that of 98 % of all second best candidates; mirrored, 10 % smaller or larger) and at .45 of the distance of the other candidates or less. Found pairs are
     facts, without an interval; copies turned by more than a few degrees are not found. Other data: the nearest
-    row at .3 of the distance to the fourth nearest or less, and of that share is taken away
+    row at .1 of the distance to the fourth nearest or less, and of that share is taken away
     how often rows seen before have such a row among themselves, with Newcombe's interval: coarse
     tables have look-alikes, and copies within the whole file count as such. Identical rows are left to
     `exact_duplicates_across_splits`.
 
-    Unit: share of test rows. Qualified at: n = 1,000.
+    Unit: share of test rows. Qualified at: n = 20,000 (pictures: 1,000).
     Next: look at the listed pairs, take the copies out of the test split, and measure again.
     """
     rows = np.flatnonzero(near_copies[:, 0] >= 0)
