@@ -1,8 +1,9 @@
 """What roadworthy knows: lists of checks, faults and artifacts, and one of them described."""
 
 import inspect
+from itertools import groupby
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.table import Table
@@ -16,8 +17,8 @@ from roadworthy.results import Requirement
 KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations")
 
 
-def listing(kind: str, registry: Registry | None = None) -> Table:
-    """Return a table of everything of one kind ("checks", "faults" or "artifacts")."""
+def listing(kind: str, registry: Registry | None = None) -> RenderableType:
+    """Return a list of everything of one kind ("checks", "faults" or "artifacts")."""
     registry = registry or Registry.discover()
     return {"checks": _checks, "faults": _faults, "artifacts": _artifacts}[kind](registry)
 
@@ -60,38 +61,36 @@ def needs(marked: Marked) -> list[str]:
     return names
 
 
-def _checks(registry: Registry) -> Table:
-    table = Table(title="Checks", title_justify="left", box=None, pad_edge=False)
-    for header in ("challenge", "check", "requirement", "cost", "needs"):
-        table.add_column(header, overflow="fold")
-    last = ""
-    for marked in sorted(registry.checks.values(), key=lambda m: (_challenge(m), m.name)):
-        challenge = _challenge(marked)
-        assert isinstance(marked.mark, CheckMark)
-        table.add_row(
-            "" if challenge == last else f"[bold]{challenge}[/]",
-            marked.name,
-            in_words(marked.mark.requires),
-            marked.mark.cost,
-            Text(", ".join(needs(marked)), style="dim"),
-        )
-        last = challenge
-    table.caption = "roadworthy describe CHECK says more of one."
-    table.caption_justify = "left"
-    return table
+def _checks(registry: Registry) -> Group:
+    shown: list[RenderableType] = []
+    ordered = sorted(registry.checks.values(), key=lambda m: (_challenge(m), m.name))
+    width = max((len(marked.name) for marked in ordered), default=0)
+    for challenge, group in groupby(ordered, _challenge):
+        shown += ["", Text(challenge, style="bold")]
+        for marked in group:
+            assert isinstance(marked.mark, CheckMark)
+            asked = in_words(marked.mark.requires)
+            shown += [
+                Text(f"  {marked.name:<{width}}  {asked:<14}  {marked.mark.cost}"),
+                Padding(Text(f"needs {', '.join(needs(marked))}", style="dim"), (0, 0, 0, 6)),
+            ]
+    last = "Needs in brackets are used where they are there. roadworthy describe CHECK says more of one."
+    return Group(*shown, "", Text(last))
 
 
-def _faults(registry: Registry) -> Table:
-    table = Table(title="Faults", title_justify="left", box=None, pad_edge=False)
-    for header in ("breaks", "fault", "what it does"):
-        table.add_column(header, overflow="fold")
+def _faults(registry: Registry) -> Group:
     planted = [
         (m.mark.breaks, m) for m in registry.faults.values() if isinstance(m.mark, FaultMark)
     ]
     natural = [(m.mark.breaks, m) for m in registry.natural_faults.values()]  # pyright: ignore[reportAttributeAccessIssue] - NaturalMark
-    for breaks, marked in sorted([*planted, *natural], key=lambda pair: (pair[0], pair[1].name)):
-        table.add_row(breaks, marked.name, Text(describe(marked.function).title, style="dim"))
-    return table
+    shown: list[RenderableType] = []
+    ordered = sorted([*planted, *natural], key=lambda pair: (pair[0], pair[1].name))
+    for breaks, group in groupby(ordered, lambda pair: pair[0]):
+        shown += ["", Text(f"breaks {breaks}", style="bold")]
+        for _, marked in group:
+            title = Text(describe(marked.function).title, style="dim")
+            shown += [Text(f"  {marked.name}"), Padding(title, (0, 0, 0, 6))]
+    return Group(*shown)
 
 
 def _artifacts(registry: Registry) -> Table:
@@ -121,13 +120,31 @@ def _described(marked: Marked, registry: Registry) -> Group:
         facts.add_row("if it fails", about.next)
     facts.add_row("needs", ", ".join(needs(marked)) or "nothing")
     facts.add_row("written in", f"{marked.module}, line {marked.line}")
-    return Group(
+    shown: list[RenderableType] = [
         Text(marked.name, style="bold"),
         Text(about.title + "."),
         "",
         Padding(Markdown(about.body), (0, 0, 1, 0)),
         facts,
-    )
+    ]
+    if isinstance(mark, CheckMark):
+        shown += ["", _standing(marked.name, registry)]
+    return Group(*shown)
+
+
+def _standing(check: str, registry: Registry) -> RenderableType:
+    """Return what self-tests have found of a check as it is written now."""
+    from roadworthy.api import USER_RECORD
+    from roadworthy.procedures import selftest
+
+    known = selftest.merged((selftest.published(), selftest.read(USER_RECORD)))
+    current = selftest.current(known, selftest.codes(registry))
+    own = tuple(entry for entry in current.entries if entry.check == check)
+    if not own:
+        return Text(
+            f"No self-test of it is recorded; `roadworthy selftest digits --only {check}` makes one."
+        )
+    return selftest.console(selftest.Records(own), title="Self-test")
 
 
 def _breaking(check: str, registry: Registry) -> list[str]:

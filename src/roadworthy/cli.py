@@ -27,6 +27,24 @@ def _many(help_text: str, *names: str) -> Any:  # Any: typer's own type for an o
     return typer.Option(*names, help=f"{help_text} (repeat, or separate by commas)")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"roadworthy {version('roadworthy')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def audit(
     subject: Annotated[
@@ -353,7 +371,9 @@ def main() -> None:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        sys.stderr.write(f"roadworthy: {message()} `roadworthy --help` shows what there is.\n")
+        sys.stderr.write(
+            f"roadworthy: {message().rstrip('.')}. `roadworthy --help` shows what there is.\n"
+        )
         sys.exit(USAGE_ERROR)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -158,8 +158,10 @@ def read_report(run: str | Path) -> Report:
     path = Path(run)
     path = path / "audit.json" if path.is_dir() else path
     if not path.is_file():
+        below = sorted(found.parent.name for found in path.parent.glob("*/audit.json"))
+        there = f" In {path.parent} there are: {', '.join(below[:6])}." if below else ""
         raise UserError(
             f"{path}: no audit there. Give the folder that `roadworthy audit` wrote "
-            "(it holds an audit.json)."
+            f"(it holds an audit.json).{there}"
         )
     return Report(from_json(path.read_text(encoding="utf-8")))
