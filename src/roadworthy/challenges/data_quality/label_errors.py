@@ -37,7 +37,7 @@ def label_errors_in_train(
     these models have learnt (a class always labelled as another) are invisible. The list is for review:
     its length is no estimate.
 
-    Unit: share of training labels. Qualified at: n = 3,000.
+    Unit: share of training labels. Qualified at: n = 5,000.
     Next: have the listed rows labelled again by somebody who does not see the label, and correct them.
     """
     fit = fit_noise(cross_fitted_probabilities, train_labels, rng)
@@ -58,7 +58,7 @@ def label_errors_in_test(
     labels. Never correct test labels with the audited model alone: what it gets wrong would then count as
     right (Northcutt et al. 2021 had each candidate judged by five people).
 
-    Unit: share of test labels. Qualified at: n = 3,000.
+    Unit: share of test labels. Qualified at: n = 5,000.
     Next: have the listed rows labelled again by several people who see neither label nor prediction.
     """
     if len(np.unique(test_labels)) < 2 or len(test_labels) < 50:
