@@ -86,7 +86,7 @@ def model_from_file(
     if _is_factory(model):
         return _model_from_factory(model, weights)
     path = Path(model)
-    if weights is not None:
+    if weights is not None and suffix in (".pt2", ".onnx"):
         raise UserError(
             f"--weights {weights} goes with a factory (--model file.py:function), and --model "
             f"{model} holds its own. Leave one out."
