@@ -22,7 +22,7 @@ def test_only_the_rarest_class_of_training_is_judged() -> None:
     correct = np.ones(100, bool)
     correct[60:66] = False  # six rare ones
     correct[:30] = False  # thirty common ones, which are not asked for
-    found = rarest_class_missed(correct, test, train, TASK)
+    found = rarest_class_missed(correct, test, TASK, train)
     assert (found.value, found.n) == (0.3, 20)
     assert (found.low, found.high) == pytest.approx(tuple(clopper_pearson(6, 20)))
     assert "Class rare is 5 of 100 training rows" in found.details
@@ -30,9 +30,9 @@ def test_only_the_rarest_class_of_training_is_judged() -> None:
 
 def test_a_rarest_class_without_test_rows_is_not_applicable() -> None:
     with pytest.raises(NotApplicable, match="none of class rare"):
-        rarest_class_missed(np.ones(3, bool), np.array([0, 2, 0]), np.array([0, 0, 1, 2, 2]), TASK)
+        rarest_class_missed(np.ones(3, bool), np.array([0, 2, 0]), TASK, np.array([0, 0, 1, 2, 2]))
     with pytest.raises(NotApplicable, match="one class"):
-        rarest_class_missed(np.ones(3, bool), np.zeros(3, int), np.zeros(9, int), TASK)
+        rarest_class_missed(np.ones(3, bool), np.zeros(3, int), TASK, np.zeros(9, int))
 
 
 def test_average_precision_agrees_with_scikit_learn_at_the_prevalence_of_the_sample() -> None:
@@ -65,7 +65,7 @@ def test_perfect_ranking_is_zero_with_the_doubt_of_its_few_cases() -> None:
     labels = np.repeat([0, 1], [80, 20])
     p = np.stack([1.0 - labels, labels], axis=1)
     task = Task("binary", ("no", "yes"), positive=1)
-    found = precision_lost_to_rarity(p, labels, labels, task, np.random.default_rng(0))
+    found = precision_lost_to_rarity(labels, task, np.random.default_rng(0), p)
     assert (found.value, found.n) == (0.0, 20)
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 20))
 
@@ -75,7 +75,19 @@ def test_a_guess_is_near_one_at_any_prevalence() -> None:
     labels = (rng.random(3000) < 0.2).astype(int)
     score = rng.random(3000)
     task = Task("binary", ("no", "yes"), positive=1)
-    found = precision_lost_to_rarity(
-        np.stack([1 - score, score], axis=1), labels, labels, task, rng, prevalence=0.01
-    )
+    probabilities = np.stack([1 - score, score], axis=1)
+    found = precision_lost_to_rarity(labels, task, rng, probabilities, prevalence=0.01)
     assert found.value == pytest.approx(1.0, abs=0.02)
+
+
+def test_predictions_alone_are_judged_by_the_test_rows_and_their_scores() -> None:
+    labels = np.array([0] * 30 + [1] * 10)
+    score = labels + np.linspace(0, 0.5, 40)
+    task = Task("binary", ("no", "yes"), positive=1)
+    rng = np.random.default_rng(0)
+    assert precision_lost_to_rarity(labels, task, rng, test_scores=score).value == 0.0
+    missed = rarest_class_missed(np.arange(40) != 35, labels, task)
+    assert missed.value == 0.1
+    assert "10 of 40 test rows" in missed.details
+    with pytest.raises(NotApplicable, match="--score"):
+        precision_lost_to_rarity(labels, task, rng)

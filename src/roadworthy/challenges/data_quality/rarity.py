@@ -7,7 +7,7 @@ import numpy as np
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Axis, Bars, Curve, Intervals, Measurement, Series
-from roadworthy.statistics import bootstrap, clopper_pearson, rate
+from roadworthy.statistics import bootstrap, clopper_pearson, percent, rate
 from roadworthy.subject import Task
 
 
@@ -17,41 +17,44 @@ from roadworthy.subject import Task
     least=20,
 )
 def rarest_class_missed(
-    test_correct: np.ndarray, test_labels: np.ndarray, train_labels: np.ndarray, task: Task
+    test_correct: np.ndarray,
+    test_labels: np.ndarray,
+    task: Task,
+    train_labels: np.ndarray | None = None,
 ) -> Measurement:
     """How often the model misses a case of the class that it saw least of: 1 - recall.
 
-    A rare class is no fault in itself; missing it is. The rarest class is that with the fewest training rows
-    (a tie goes to the lower code). Clopper-Pearson interval on the test rows of that class alone, whose
+    A rare class is no fault in itself; missing it is. The rarest class is that with the fewest training rows,
+    or test rows where predictions alone are given (a tie goes to the lower code). Clopper-Pearson interval on the test rows of that class alone, whose
     number, not the size of the test set, is the n that counts.
 
     Unit: share of test rows of the rarest class. Qualified at: n = 100.
     Next: collect more of this class, or reweight or move the threshold, and look at the others' recall.
     """
-    counts = np.bincount(train_labels, minlength=len(task.classes))
+    counts, where = _class_sizes(train_labels, test_labels, task)
     if len(task.classes) < 2 or (counts > 0).sum() < 2:
         raise NotApplicable(
-            "the training rows are all of one class; a rare class needs another one"
+            f"the {where} rows are all of one class; a rare class needs another one"
         )
     rarest = int(counts.argmin())
     of_class = test_labels == rarest
     if not of_class.any():
         raise NotApplicable(
-            f"the test rows have none of class {task.classes[rarest]}, the rarest in training "
-            f"({counts[rarest]} of {len(train_labels)} rows); its recall needs some"
+            f"the test rows have none of class {task.classes[rarest]}, the rarest of the {where} rows "
+            f"({counts[rarest]} of {counts.sum()} rows); its recall needs some"
         )
     missed = int((~test_correct[of_class]).sum())
     return rate(
         missed,
         int(of_class.sum()),
         unit="share of test rows of the rarest class",
-        details=f"Class {task.classes[rarest]} is {counts[rarest]} of {len(train_labels)} training rows "
-        f"({counts[rarest] / len(train_labels):.1%}); {missed} of its {int(of_class.sum())} test rows "
+        details=f"Class {task.classes[rarest]} is {counts[rarest]:,} of {counts.sum():,} {where} rows "
+        f"({percent(counts[rarest] / counts.sum())}); {missed} of its {int(of_class.sum())} test rows "
         "are missed.",
         evidence=(
             _missed_by_class(test_correct, test_labels, task),
             Bars(
-                "Training rows by class",
+                f"{where.capitalize()} rows by class",
                 Axis("class"),
                 Axis("rows"),
                 task.classes,
@@ -69,11 +72,12 @@ def rarest_class_missed(
     least=20,
 )
 def precision_lost_to_rarity(
-    test_probabilities: np.ndarray,
     test_labels: np.ndarray,
-    train_labels: np.ndarray,
     task: Task,
     rng: np.random.Generator,
+    test_probabilities: np.ndarray | None = None,
+    test_scores: np.ndarray | None = None,
+    train_labels: np.ndarray | None = None,
     prevalence: float | None = None,
 ) -> Measurement:
     """How far the alarms for the rare class fall short of always being right, at its real frequency.
@@ -81,12 +85,12 @@ def precision_lost_to_rarity(
     1 - (AP - v) / (1 - v), with AP the average precision (area under the precision-recall curve) and v the
     prevalence: 0 is perfect, 1 a guess. Test rows are weighed so that the class occurs with the prevalence that the
     purpose states, else with its share of the test rows. The class is the positive one, or of several
-    the rarest in training. Stratified bootstrap (Davis & Goadrich 2006; Boyd, Eng & Page 2013 for the interval).
+    the rarest. Stratified bootstrap (Davis & Goadrich 2006; Boyd, Eng & Page 2013 for the interval).
 
     Unit: share of the way from certainty to a guess. Qualified at: n = 100.
     Next: look at the curve for a threshold whose alarms can be handled, or collect more rare cases.
     """
-    counts = np.bincount(train_labels, minlength=len(task.classes))
+    counts, _ = _class_sizes(train_labels, test_labels, task)
     asked = task.positive if task.positive is not None else int(counts.argmin())
     positive = test_labels == asked
     if not 2 <= positive.sum() <= len(positive) - 2:
@@ -95,7 +99,12 @@ def precision_lost_to_rarity(
             "least two rows of it and of the others are needed"
         )
     v = float(positive.mean()) if prevalence is None else prevalence
-    scores = test_probabilities[:, asked]
+    scores = test_scores if test_probabilities is None else test_probabilities[:, asked]
+    if scores is None:
+        raise NotApplicable(
+            "neither probabilities nor scores are there to rank the test rows by; give a model, or "
+            "predictions with --proba or --score"
+        )
     unit = "share of the way from certainty to a guess"
     precision = average_precision(scores, positive, v)
     details = (
@@ -116,6 +125,14 @@ def precision_lost_to_rarity(
         evidence=evidence,
     )
     return replace(found, n=positives)  # their number decides, not that of all rows
+
+
+def _class_sizes(
+    train_labels: np.ndarray | None, test_labels: np.ndarray, task: Task
+) -> tuple[np.ndarray, str]:
+    """Return the rows of each class (c,) and of which split they were counted."""
+    labels, where = (test_labels, "test") if train_labels is None else (train_labels, "training")
+    return np.bincount(labels, minlength=len(task.classes)), where
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray, prevalence: float) -> float:
