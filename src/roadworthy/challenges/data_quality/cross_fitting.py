@@ -46,7 +46,7 @@ def cross_fitted_probabilities(
 def stratified_folds(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
     """Deal the rows of each class in turn to the folds: (n,) int64.
 
-    >>> stratified_folds(np.zeros(4, int), 2, np.random.default_rng(0)).sum()
+    >>> int(stratified_folds(np.zeros(4, int), 2, np.random.default_rng(0)).sum())
     2
     """
     fold = np.empty(len(labels), np.int64)

@@ -92,6 +92,8 @@ def single_column_leakage(
     if len(telling_columns) == 0:
         raise NotApplicable("every column is constant; a column that varies is needed")
     j = int(telling_columns[0, 0])
+    if len(test) == 0:
+        raise NotApplicable("there are no test rows to measure on")
     classes = int(max(train.max(), test.max())) + 1
     before, after = flat(train_inputs)[:, j], flat(test_inputs)[:, j]
     model = column_model(

@@ -160,5 +160,5 @@ def _trees(values: np.ndarray, labels: np.ndarray, classes: int, trees: int) -> 
 def _with_missing(values: np.ndarray) -> np.ndarray:
     """Return the values, infinities as the largest numbers, beside whether each is missing: (n, 2)."""
     missing = np.isnan(values)
-    most = float(np.finfo(np.float32).max)
+    most = float(np.finfo(np.float32).max) / 1e9  # their sum stays finite
     return np.stack([np.clip(np.where(missing, 0, values), -most, most), missing], axis=1)
