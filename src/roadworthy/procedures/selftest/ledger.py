@@ -1,19 +1,18 @@
 """The file in which records accumulate: read strictly, merged under a lock, replaced as a whole."""
 
 import json
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib.resources import files
+from importlib import resources
 from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from roadworthy import files
 from roadworthy.errors import UserError
 from roadworthy.procedures.selftest.records import Records, merged
 
@@ -50,7 +49,7 @@ def read(path: Path) -> Records:
 
 def published() -> Records:
     """Read the record of the built-in subjects that ships with the package."""
-    resource = files("roadworthy") / PUBLISHED
+    resource = resources.files("roadworthy") / PUBLISHED
     if not resource.is_file():
         return Records()
     return parsed(resource.read_text("utf-8"), PUBLISHED)
@@ -70,7 +69,7 @@ def accumulate(path: Path, records: Records) -> Records:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_name(path.name + ".lock")):
             together = merged((read(path), records))
-            _replace(path, text_of(together))
+            files.write(path, text_of(together).encode())
     except OSError as error:
         raise UserError(
             f"{path}: the self-test's record could not be written ({error.strerror or error}). "
@@ -140,20 +139,6 @@ def _plain(value: Any) -> Any:  # any field of a record
     if isinstance(value, float):
         assert isfinite(value), f"{value} in a record"
     return value
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
