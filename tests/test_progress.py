@@ -39,7 +39,7 @@ def test_the_display_counts_names_and_says_how_far() -> None:
 
 
 def test_the_display_shows_the_share_of_a_self_test() -> None:
-    assert "40/100" in shown((Step("overfitting_gap", 1200, 0.4),))
+    assert "40%" in shown((Step("overfitting_gap", 1200, 0.4),))
 
 
 def test_without_a_terminal_nothing_is_shown(capfd: object) -> None:

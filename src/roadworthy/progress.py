@@ -22,7 +22,7 @@ class Progress:
         self._bar: Bar | None = _bar(console) if shown else None
         self._all: TaskID | None = None
         self._one: TaskID | None = None
-        self._kept = 0
+        self._kept = self._done = self._total = 0
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
@@ -64,34 +64,39 @@ class Progress:
     def _plan(self, bar: "Bar", total: int, stored: int) -> None:
         if self._all is not None:
             bar.remove_task(self._all)
-        self._kept = 0
-        self._all = bar.add_task("quantities", total=total, note=f"{stored} kept from before")
+        self._kept, self._done, self._total = 0, 0, total
+        self._all = bar.add_task(
+            "quantities", total=total, far=f"0/{total}", note=f"{stored} kept from before"
+        )
 
     def _step(self, bar: "Bar", what: str, repetitions: int, share: float) -> None:
         note = f"{repetitions:,} planted"
         if self._all is None:
-            self._all = bar.add_task(what, total=100, note=note)
-        bar.update(self._all, description=what, total=100, completed=round(100 * share), note=note)
+            self._all = bar.add_task(what, total=100, far="", note=note)
+        far = f"{share:.0%}"
+        bar.update(self._all, description=what, completed=round(100 * share), far=far, note=note)
 
     def _show(self, bar: "Bar", name: str, done: int | None, total: int | None) -> None:
         words = name.replace("_", " ")
+        far = "" if total is None else f"{done}/{total}"
         if self._one is None:
-            self._one = bar.add_task(words, total=total, completed=done or 0, note="")
+            self._one = bar.add_task(words, total=total, completed=done or 0, far=far, note="")
         else:
-            bar.update(self._one, description=words, total=total, completed=done or 0)
+            bar.update(self._one, description=words, total=total, completed=done or 0, far=far)
 
     def _count(self, bar: "Bar", from_store: bool) -> None:
         if self._all is None:
             return
         self._kept += from_store
-        bar.update(self._all, advance=1, note=f"{self._kept} kept from before")
+        self._done += 1
+        note = f"{self._kept} kept from before"
+        bar.update(self._all, completed=self._done, far=f"{self._done}/{self._total}", note=note)
 
 
 def _bar(console: "Console | None") -> "Bar":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
@@ -100,7 +105,7 @@ def _bar(console: "Console | None") -> "Bar":
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[far]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("[dim]{task.fields[note]}"),
         console=console or Console(stderr=True),

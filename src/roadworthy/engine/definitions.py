@@ -292,6 +292,8 @@ def _named(value: Any, own: Own) -> Read:  # Any: a function written in C
     module = getattr(value, "__module__", None)
     if module is None and isinstance(value, np.ufunc):
         module = next((m for m in UFUNC_HOMES if resolves_to(m, name, value)), None)
+    if module is not None and not resolves_to(module, name, value):
+        name = str(value.__name__)  # torch.relu calls itself _VariableFunctionsClass.relu
     if module is not None and resolves_to(module, name, value):
         library = library_of(module, own)
         if f"{module}.{name}" in UNREADABLE or library is None:

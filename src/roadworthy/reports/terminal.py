@@ -56,18 +56,29 @@ def _lines(audit: Audit, plain: bool, width: int) -> Iterator[tuple["Text", "Tex
     for finding in (f for f in ordered if f.verdict in WORDY):
         yield empty, empty
         yield from _wordy(finding, plain, width)
-    short = [f for f in ordered if f.verdict not in WORDY]
+    short = [f for f in ordered if f.verdict not in (*WORDY, "not_run")]
     if short:
         yield empty, empty
     room = min(NAME, max((len(f.check) for f in short), default=0))
     for finding in short:
         yield _list_line(finding, plain, width, room)
+    yield from _not_run([f for f in ordered if f.verdict == "not_run"], plain)
     yield empty, empty
     for said in wording.multiplicity_words(audit)[:-1]:
         yield empty, _text(said, "dim")
     # Once more at the end: in a long report it is this that stays in sight.
     yield empty, empty
     yield _headline(audit, plain)
+
+
+def _not_run(findings: list[Finding], plain: bool) -> Iterator[tuple["Text", "Text"]]:
+    """Say each reason once, with the checks that it keeps from running."""
+    if findings:
+        yield _text(""), _text("")
+    for reason in dict.fromkeys(wording.why(finding) for finding in findings):
+        names = [finding.check for finding in findings if wording.why(finding) == reason]
+        yield _verdict("not_run", plain), _text(", ".join(names))
+        yield _text("  "), _text(reason, "dim")
 
 
 def _opening(audit: Audit, plain: bool) -> Iterator[tuple["Text", "Text"]]:

@@ -116,7 +116,7 @@ def percent_unit(unit: str) -> tuple[float, str]:
 
 def number(value: float, decimals: int) -> str:
     """Write a number to fixed decimals, with thousands separated and a real minus sign."""
-    if value and abs(value) < 10**-MOST_DECIMALS:
+    if 1e-9 <= abs(value) < 10**-MOST_DECIMALS:  # nearer to 0 it is the dust of arithmetic
         return f"{value:.1e}".replace("-", "−")
     text = f"{value:,.{decimals}f}"
     if float(text.replace(",", "")) == 0:
@@ -196,6 +196,9 @@ def why(finding: Finding) -> str:
     return sentence(finding.reason or reason_words(finding))
 
 
+HOPELESS = 100  # times the examples at hand: what nobody will collect needs no exact number
+
+
 def examples_words(finding: Finding) -> str:
     """Say how many more examples would decide, "" where that is unknown."""
     needed, now = finding.examples_needed, finding.n
@@ -203,6 +206,8 @@ def examples_words(finding: Finding) -> str:
         return ""
     if now is None or needed <= now:
         return f"About {counted(needed, 'example')} would decide."
+    if needed > HOPELESS * now:
+        return f"More than {HOPELESS} times as many examples would be needed to decide."
     more = counted(needed - now, "more example")
     return f"About {more} would decide ({needed:,} in all, {now:,} now)."
 
@@ -286,7 +291,7 @@ def multiplicity_words(audit: Audit) -> tuple[str, ...]:
     failing = [f.check for f in audit.findings if f.verdict == "fail"]
     luck = (
         f"{counted(many.decided, 'check')} {'was' if many.decided == 1 else 'were'} decided. "
-        f"Were each of them exactly on its bound, about {many.expected_false_fails:.2g} would "
+        f"Were {'it' if many.decided == 1 else 'each of them'} exactly on its bound, about {many.expected_false_fails:.2g} would "
         "fail by chance alone; fewer where the truth is better than that."
     )
     if not failing:
@@ -366,7 +371,10 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     stop = "" if text[-1] in ".!?:" else "."
-    return text[0].upper() + text[1:] + stop
+    # The name of a column or an option is not a word to be spelled otherwise.
+    first = text.split(maxsplit=1)[0]
+    begin = text[0] if "_" in first or first.startswith("-") else text[0].upper()
+    return begin + text[1:] + stop
 
 
 def _decimals(value: float, low: float, high: float, bound: float | None) -> int:
