@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all lint types check docs bench clean
+.PHONY: demo test test-slow test-all lint types check docs bench clean
 
 demo: $(STAMP)  ## set everything up and audit the built-in subject "digits"
 	$(BIN)/roadworthy audit digits --profile quick --fail-on error
@@ -17,8 +17,10 @@ demo: $(STAMP)  ## set everything up and audit the built-in subject "digits"
 test: $(STAMP)-test  ## set everything up and run the fast tests
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP)-test  ## the slow tests too
-	$(BIN)/python -m pytest
+test-slow: $(STAMP)-test  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow
 
 lint: $(STAMP)-test
 	$(BIN)/ruff check .
