@@ -52,15 +52,20 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     if named is not None:
         return load_subject(named)
     if asked.predictions is not None:
-        return subject_from_predictions(
-            asked.predictions,
-            PredictionColumns(asked.probabilities, asked.score, asked.predicted),
-            _options(settings),
-        )
+        columns = PredictionColumns(asked.probabilities, asked.score, asked.predicted)
+        subject = subject_from_predictions(asked.predictions, columns, _options(settings))
+        return replace(subject, name=_name_of(asked.predictions))
     source = _source(asked)
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
     options = replace(_options(settings), model_is_trained=model.is_trained)
-    return with_model(subject_from_file(source, options), model)
+    subject = with_model(subject_from_file(source, options), model)
+    return replace(subject, name=_name_of(source))
+
+
+def _name_of(source: str | Mapping[str, str]) -> str:
+    """Return what reports call the data: its name, not where it lies on this machine."""
+    file = source if isinstance(source, str) else next(iter(source.values()))
+    return Path(file).stem
 
 
 def _source(asked: SubjectSection) -> str | Mapping[str, str]:
