@@ -36,7 +36,7 @@ skip = "uncertanty"
 profile = "qick"
 budget = "ten minutes"
 fail_on = ["fial"]
-jobs = 0
+seed = -1
 delimiter = ";"
 """
 
@@ -92,7 +92,7 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_line() -> None:
                 '[audit] fail_on is "fial"; expected "fail", "error" or "undecided". '
                 'Did you mean "fail"?',
             ),
-            (27, "[audit] jobs is 0; expected at least 1."),
+            (27, "[audit] seed is -1; expected at least 0."),
             (28, '[audit] has no key "delimiter". "delimiter" belongs in [subject].'),
         ]
     ]

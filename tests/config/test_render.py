@@ -55,7 +55,6 @@ audits = st.builds(
     seed=st.integers(0, 2**63 - 1),
     out=maybe,
     fail_on=st.lists(st.sampled_from(["fail", "error", "undecided"]), unique=True).map(tuple),
-    jobs=st.integers(1, 64),
 )
 configs = st.builds(
     Config,

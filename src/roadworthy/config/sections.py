@@ -256,7 +256,6 @@ class AuditSection(Section):
         default=("fail", "error", "undecided"),
         description="What makes the exit code other than 0; [] for never.",
     )
-    jobs: Annotated[int, Field(ge=1)] = Field(default=1, description="Processes for heavy work.")
 
 
 class Config(Section):
