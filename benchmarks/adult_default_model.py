@@ -29,7 +29,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 
 from roadworthy.subject import Column, Task
-from roadworthy.training.artifacts import network, predictor, recipe, weights
+from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
 
 BAR = 0.007
 DROPPED = ("income", "fnlwgt", "label", "split")
@@ -63,12 +63,14 @@ def default(columns, seed, x, y, x_test):
     chosen = network(TASK, "table", x[~held_out], columns)
     how = replace(recipe(x[~held_out]), seed=seed)
     trained = weights(
-        chosen,
-        how,
-        x[~held_out],
-        train_labels=y[~held_out],
-        validation_inputs=x[held_out],
-        validation_labels=y[held_out],
+        trainer(
+            chosen,
+            how,
+            x[~held_out],
+            train_labels=y[~held_out],
+            validation_inputs=x[held_out],
+            validation_labels=y[held_out],
+        )
     )
     return softmax(predictor(chosen, trained)(x_test), axis=1)[:, 1]
 

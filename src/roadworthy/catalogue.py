@@ -14,7 +14,7 @@ from roadworthy.errors import UserError
 from roadworthy.procedures.description import describe
 from roadworthy.results import Requirement
 
-KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations")
+KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations", "shams")
 
 
 def listing(kind: str, registry: Registry | None = None) -> RenderableType:

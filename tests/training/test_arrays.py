@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from roadworthy.subject import Task
 from roadworthy.training.arrays import ArrayShape, DenseNetwork, ImageNetwork, Standardisation
-from roadworthy.training.artifacts import network, predictor, recipe, weights
+from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,14 @@ def test_the_default_network_reads_digits_in_under_ten_seconds() -> None:
     start = process_time()
     chosen = network(Task("multiclass", tuple("0123456789")), "array", images[train])
     trained = weights(
-        chosen,
-        recipe(images[train]),
-        images[train],
-        train_labels=labels[train],
-        validation_inputs=images[validation],
-        validation_labels=labels[validation],
+        trainer(
+            chosen,
+            recipe(images[train]),
+            images[train],
+            train_labels=labels[train],
+            validation_inputs=images[validation],
+            validation_labels=labels[validation],
+        )
     )
     found = predictor(chosen, trained)(images[test]).argmax(axis=1)
     assert (found == labels[test]).mean() > 0.97
@@ -81,7 +83,9 @@ def test_series_and_numbers_are_learned_by_the_dense_network() -> None:
     chosen = network(Task("regression"), "array", series[:500])
     assert isinstance(chosen.build(), DenseNetwork)
     target = 100 + 20 * series.mean(axis=1)
-    trained = weights(chosen, recipe(series[:500]), series[:500], train_targets=target[:500])
+    trained = weights(
+        trainer(chosen, recipe(series[:500]), series[:500], train_targets=target[:500])
+    )
     found = predictor(chosen, trained)(series[500:])
     assert 1 - ((found - target[500:]) ** 2).mean() / target[500:].var() > 0.9
 

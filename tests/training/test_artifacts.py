@@ -8,7 +8,8 @@ from torch import nn
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.subject import Column, Network, Recipe, Task
 from roadworthy.subject.modules import identity_of_module
-from roadworthy.training.artifacts import load, network, predictor, recipe, weights
+from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
+from roadworthy.training.running import load
 
 QUICK = Recipe(epochs=2, batch_size=16)
 TABLE = (Column("age", "numeric"), Column("colour", "category", ("red", "green")))
@@ -51,25 +52,25 @@ def test_the_default_recipe_grows_its_batches_with_the_data(
 def test_training_changes_no_identity_of_the_architecture() -> None:
     chosen = network(BINARY, "table", table(40), TABLE)
     before = repr(identity_of_module(chosen.build()))
-    trained = weights(chosen, QUICK, table(40), train_labels=np.arange(40) % 2)
+    trained = weights(trainer(chosen, QUICK, table(40), train_labels=np.arange(40) % 2))
     assert repr(identity_of_module(chosen.build())) == before
     assert repr(identity_of_module(load(chosen, trained).train())) == before
 
 
 def test_preprocessing_travels_with_the_weights() -> None:
     chosen = network(BINARY, "table", table(40), TABLE)
-    trained = weights(chosen, QUICK, table(40) * [5, 1] + [100, 0], np.arange(40) % 2)
+    trained = weights(trainer(chosen, QUICK, table(40) * [5, 1] + [100, 0], np.arange(40) % 2))
     assert trained["numeric.median"][0] == pytest.approx(100, abs=5)
     assert all(isinstance(value, np.ndarray) for value in trained.values())
 
 
 def test_validation_rows_need_their_target() -> None:
     chosen, labels = Network(lambda: nn.Linear(2, 2)), np.arange(40) % 2
-    plain = weights(chosen, QUICK, table(40), labels)
-    again = weights(chosen, QUICK, table(40), labels, None, table(10))
+    plain = weights(trainer(chosen, QUICK, table(40), labels))
+    again = weights(trainer(chosen, QUICK, table(40), labels, None, table(10)))
     assert (plain["weight"] == again["weight"]).all()
     with pytest.raises(NotApplicable, match="no target"):
-        weights(chosen, QUICK, table(40))
+        weights(trainer(chosen, QUICK, table(40)))
 
 
 def test_a_predictor_is_the_module_with_its_weights_in_evaluation_mode() -> None:

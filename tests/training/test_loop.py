@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Network, Recipe
-from roadworthy.training.loop import Examples, train
+from roadworthy.training.jobs import Examples
+from roadworthy.training.loop import train
 
 QUICK = Recipe(epochs=5, batch_size=16, learning_rate=1e-2, patience=None)
 

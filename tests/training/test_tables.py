@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from roadworthy.subject import Column, Network, Recipe
-from roadworthy.training.artifacts import load
-from roadworthy.training.loop import Examples, train
-from roadworthy.training.running import evaluate
+from roadworthy.training.jobs import Examples
+from roadworthy.training.loop import train
+from roadworthy.training.running import evaluate, load
 from roadworthy.training.tables import TableNetwork, TableShape
 
 QUICK = Recipe(epochs=10, batch_size=32, learning_rate=2e-3, patience=None)

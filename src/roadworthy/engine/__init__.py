@@ -18,6 +18,7 @@ from roadworthy.engine.marks import (
     FaultMark,
     MitigationMark,
     NaturalMark,
+    ShamMark,
     artifact,
     check,
     control,
@@ -25,10 +26,12 @@ from roadworthy.engine.marks import (
     mark_of,
     mitigation,
     natural_fault,
+    sham,
 )
 from roadworthy.engine.missing import Missing
 from roadworthy.engine.outcome import Outcome
 from roadworthy.engine.progress import advance
+from roadworthy.engine.recall import Lacking, recall
 from roadworthy.engine.registry import Marked, PlugInWarning, Registry
 from roadworthy.engine.run import compute
 from roadworthy.engine.seeds import generator
@@ -43,6 +46,7 @@ __all__ = [
     "Failed",
     "FaultMark",
     "Finished",
+    "Lacking",
     "Marked",
     "Missing",
     "MitigationMark",
@@ -53,6 +57,7 @@ __all__ = [
     "PlugInWarning",
     "Progress",
     "Registry",
+    "ShamMark",
     "Started",
     "Store",
     "advance",
@@ -67,5 +72,7 @@ __all__ = [
     "mark_of",
     "mitigation",
     "natural_fault",
+    "recall",
+    "sham",
     "suggestion",
 ]

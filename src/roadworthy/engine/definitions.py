@@ -45,6 +45,8 @@ UNREADABLE = frozenset(
         "sys.modules",
     ]
 )
+HANDS_ON = frozenset(["roadworthy.engine.recall.recall"])
+"""Functions of the engine that hand values on and decide none: their own code counts by name alone."""
 """Functions through which code reaches what its bytecode does not name."""
 
 NOT_STATE = frozenset(
@@ -101,6 +103,8 @@ def parts_of_definition(value: Any, own: Own) -> Read | None:  # Any: any object
 def _function(function: FunctionType, own: Own) -> Read:
     home = str(function.__globals__.get("__name__", ""))
     library = library_of(home, own)
+    if f"{home}.{function.__qualname__}" in HANDS_ON:
+        return Parts("hands on", text(function.__qualname__))
     if library is None:
         return Parts("function", reading_of(function.__code__).digest, _reached(function, own))
     name = f"{function.__module__}.{function.__qualname__}"

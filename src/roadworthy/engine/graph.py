@@ -10,7 +10,7 @@ from roadworthy.engine.registry import Marked, Registry
 from roadworthy.engine.suggestion import suggestion
 from roadworthy.errors import UserError
 
-SPLITS = ("train", "validation", "test", "production", "proof")
+SPLITS = ("train", "validation", "test", "production", "unlabelled", "proof")
 
 Fields = Mapping[str, Any]  # Any: a field may hold whatever a function takes
 Options = Mapping[str, Mapping[str, object]]

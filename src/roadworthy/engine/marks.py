@@ -70,12 +70,17 @@ class NaturalMark:
 class MitigationMark:
     """A transform that repairs. See `mitigation`."""
 
-    targets: str
+    targets: tuple[str, ...]
     strengths: tuple[float, ...]
     sham: str | None
 
 
-Mark = ArtifactMark | CheckMark | FaultMark | ControlMark | NaturalMark | MitigationMark
+@dataclass(frozen=True)
+class ShamMark:
+    """A transform that goes through the motions of a mitigation without its active part. See `sham`."""
+
+
+Mark = ArtifactMark | CheckMark | FaultMark | ControlMark | NaturalMark | MitigationMark | ShamMark
 
 
 def artifact(
@@ -160,10 +165,35 @@ def natural_fault(*, breaks: str, data: str) -> Callable[[F], F]:
 
 
 def mitigation(
-    *, targets: str, strengths: tuple[float, ...], sham: str | None = None
+    *, targets: str | tuple[str, ...], strengths: tuple[float, ...], sham: str | None = None
 ) -> Callable[[F], F]:
-    """Mark `(subject, strength, ...) -> subject` as a remedy for what check `targets` measures."""
-    return _marking(MitigationMark(targets, strengths, sham))
+    """Mark `(subject, strength, ...artifacts) -> subject` as a remedy for what the checks `targets` measure.
+
+    It edits data, recipe, architecture or the wrapper around the model and trains nothing. Strength 0
+    changes nothing. Further positional parameters are `rng` and artifacts of the subject it is applied to;
+    a remedy that is fitted asks for artifacts of validation rows, never of test rows.
+
+    Parameters
+    ----------
+    targets : str or tuple of str
+        Names of checks, the one it is most meant for first.
+    strengths : tuple of float
+        Above 0, the weakest first; one of them is chosen on validation rows.
+    sham : str, optional
+        Name of the function marked by `sham` that is its control. None: doing nothing, where the remedy
+        leaves the weights as they are, and training once more with another seed where it trains.
+    """
+    named = (targets,) if isinstance(targets, str) else targets
+    return _marking(MitigationMark(named, strengths, sham))
+
+
+def sham() -> Callable[[F], F]:
+    """Mark `(subject, strength, rng, ...artifacts) -> subject` as the control of a mitigation.
+
+    It takes as many choices and as much work, with the active part off or drawn at random: what it
+    "repairs" is luck. A mitigation names it.
+    """
+    return _marking(ShamMark())
 
 
 def mark_of(candidate: object) -> Mark | None:

@@ -23,6 +23,7 @@ from roadworthy.engine.marks import (
     Mark,
     MitigationMark,
     NaturalMark,
+    ShamMark,
     mark_of,
 )
 from roadworthy.engine.suggestion import suggestion
@@ -37,6 +38,7 @@ KINDS: dict[type, str] = {
     ControlMark: "control",
     NaturalMark: "natural fault",
     MitigationMark: "mitigation",
+    ShamMark: "sham",
 }
 
 
@@ -81,6 +83,7 @@ class Registry:
     controls: Mapping[str, Marked]
     natural_faults: Mapping[str, Marked]
     mitigations: Mapping[str, Marked]
+    shams: Mapping[str, Marked]
     broken: tuple[str, ...] = ()
 
     @classmethod
@@ -157,7 +160,7 @@ class Registry:
     def packages(self) -> frozenset[str]:
         """Top-level packages of all functions: their code is read, not taken by its version."""
         mappings = (self.artifacts, self.checks, self.faults, self.controls)
-        found = (*mappings, self.natural_faults, self.mitigations)
+        found = (*mappings, self.natural_faults, self.mitigations, self.shams)
         return frozenset(m.module.partition(".")[0] for each in found for m in each.values())
 
     def find(self, name: str) -> Marked:
@@ -169,14 +172,14 @@ class Registry:
             When there is none, with the nearest name that there is.
         """
         mappings = (self.checks, self.artifacts, self.faults, self.controls)
-        every = (*mappings, self.natural_faults, self.mitigations)
+        every = (*mappings, self.natural_faults, self.mitigations, self.shams)
         for mapping in every:
             if name in mapping:
                 return mapping[name]
         names = {n for mapping in every for n in mapping}
         failed = f" Not loaded: {'; '.join(self.broken)}" if self.broken else ""
         raise UserError(
-            f'There is no check, artifact, fault, control or mitigation "{name}".'
+            f'There is no check, artifact, fault, control, mitigation or sham "{name}".'
             f"{suggestion(name, names)} `roadworthy list` shows all.{failed}"
         )
 

@@ -19,6 +19,7 @@ from roadworthy.engine.missing import Missing
 from roadworthy.engine.outcome import Outcome, failed
 from roadworthy.engine.plan import WEIGHTS, plan
 from roadworthy.engine.progress import listening
+from roadworthy.engine.recall import Keeper, keeping
 from roadworthy.engine.registry import Registry
 from roadworthy.engine.rows import computed_by_rows, cut_of, row_parameters
 from roadworthy.engine.seeds import generator
@@ -106,6 +107,7 @@ class _Run:
         self._pending: set[str] = set()
         self._sought: set[str] = set()  # in the store, and not there
         self._requested: frozenset[str] = frozenset()
+        self._keeper = Keeper(store, Identifier(), self._pause)
 
     def outcome(self, name: str) -> Outcome:
         """Return what became of a requested name."""
@@ -122,6 +124,7 @@ class _Run:
 
     def execute(self, names: list[str], identifier: Identifier) -> None:
         """Bring the requested nodes to an end, cheapest first."""
+        self._keeper = Keeper(self._store, identifier, self._pause)
         self._keys = keys_of(self._graph, identifier, self._seed)
         self._requested = frozenset(names)
         requested = [name for name in names if name in self._graph.nodes]
@@ -206,7 +209,10 @@ class _Run:
         self._emit(Started(node.name))
         start = time.perf_counter()
         try:
-            with listening(lambda done, total: self._emit(Progress(node.name, done, total))):
+            with (
+                listening(lambda done, total: self._emit(Progress(node.name, done, total))),
+                keeping(self._keeper),
+            ):
                 result = attempt(lambda: self._value_of(node))
         except _OverBudget:
             self._end(node, _over_budget(node.name))

@@ -8,7 +8,7 @@ from roadworthy.engine import artifact
 from roadworthy.errors import NotApplicable, UserError
 
 if TYPE_CHECKING:
-    from roadworthy.subject import Task
+    from roadworthy.subject import DecisionRule, Task
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # a loss is at most 36 nats, as in scikit-learn
 
@@ -58,6 +58,21 @@ def predicted(
         "there are neither a model nor probabilities to decide by; "
         "give a model, or recorded probabilities or decisions"
     )
+
+
+@artifact(per="split", shape="n c", rows=True)
+def decisions(probabilities: np.ndarray, decision_rule: "DecisionRule | None" = None) -> np.ndarray:
+    """Which classes the user is told: (n, c) bool; one in a row is an answer, several a set, none abstains.
+
+    Without a rule the most probable class (a tie goes to the lower code).
+    """
+    top = np.zeros(probabilities.shape, bool)
+    top[np.arange(len(top)), probabilities.argmax(axis=1)] = True
+    if decision_rule is None:
+        return top
+    if decision_rule.kind == "abstain":
+        return top & (probabilities >= decision_rule.threshold)
+    return top | (probabilities >= decision_rule.threshold)
 
 
 @artifact(per="split", shape="n", rows=True)

@@ -8,7 +8,7 @@ from roadworthy.engine.missing import Missing
 from roadworthy.subject.columns import Attribute
 from roadworthy.subject.subject import Split, Subject
 
-SPLITS = ("train", "validation", "test", "production")
+SPLITS = ("train", "validation", "test", "production", "unlabelled")
 """The splits that checks see; `proof` is none of them."""
 FILES = ("train", "validation", "test")
 """Those of them that may come as a file of their own."""
@@ -22,6 +22,7 @@ SPLIT_FIELDS = (
     "sources",
     "sensitive",
     "source_rows",
+    "row_weights",
 )
 PURPOSE = ("prevalence", "label_price", "smallest_group", "latency_ms")
 """Answers about the purpose, which the subject does not know; an audit puts those that were given here."""
@@ -32,6 +33,7 @@ RECORDED = {
     "predicted": ("decisions", "--predicted COLUMN"),
 }
 
+NO_RULE = "no rule of abstaining or of giving several classes is set; the most probable class is the answer"
 NO_MODEL_CALLS = "predictions were given instead of a model"
 GIVE_MODEL = "give a model with --model FILE_OR_FACTORY and its data with --data"
 NO_INPUTS = (
@@ -56,6 +58,7 @@ def fields_of(subject: Subject) -> Fields:
         "modality": subject.modality,
         "roles": subject.roles,
         "device": "cpu",
+        "decision_rule": subject.decision_rule or Missing("not_applicable", NO_RULE),
         **{
             name: Missing(
                 "missing_input", f"{name} is not answered in [purpose] of roadworthy.toml"
@@ -111,6 +114,11 @@ _MODEL = ("network", "weights", "predictor")
 
 def _data_fields(name: str, split: Split, subject: Subject) -> Fields:
     fields: Fields = {f"{name}_source_rows": split.source_rows}
+    fields[f"{name}_row_weights"] = (
+        Missing("not_applicable", f"all {name} rows count alike")
+        if split.row_weights is None
+        else split.row_weights
+    )
     fields[f"{name}_inputs"] = (
         Missing("missing_input", NO_INPUTS) if split.inputs is None else split.inputs
     )

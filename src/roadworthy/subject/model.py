@@ -9,6 +9,53 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """A random change of training rows that leaves their target true (mixup and cutmix: mixes it).
+
+    Parameters
+    ----------
+    kind : str
+        Of images and series: "rotation" (degrees at most), "scaling" (share at most, up or down), "flip"
+        and "vertical_flip" (share of rows that are mirrored), "shift" (share of each side at most).
+        Of any array: "noise" (standard deviations of the training values), "mixup" (alpha, Zhang et al. 2018),
+        "cutmix" (alpha, Yun et al. 2019). Of tables: "mask" (share of cells that take the value of another row),
+        "jitter" (standard deviations of each numeric column), "mixup".
+    amount : float
+        In the unit of the kind; 0 changes nothing.
+    """
+
+    kind: Literal[
+        "rotation",
+        "scaling",
+        "flip",
+        "vertical_flip",
+        "shift",
+        "noise",
+        "mixup",
+        "cutmix",
+        "mask",
+        "jitter",
+    ]
+    amount: float
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Learning from inputs without their targets, before training.
+
+    Parameters
+    ----------
+    method : {"masked", "contrastive"}
+        "masked": fill in what was hidden (for tables and arrays). "contrastive": tell two changed copies
+        of one row from other rows (SimCLR, Chen et al. 2020; SCARF for tables, Bahri et al. 2022).
+    epochs : int
+    """
+
+    method: Literal["masked", "contrastive"]
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train a network again. Everything here enters the identity of the trained weights.
 
@@ -18,23 +65,54 @@ class Recipe:
         At most; training stops earlier after `patience` epochs without a better validation loss
         (None: never), and the best weights are kept.
     optimizer : {"adamw", "sgd"}
-    learning_rate, weight_decay, momentum : float
+    learning_rate, momentum : float
+    weight_decay : float
+        L2: decoupled for AdamW (Loshchilov & Hutter 2019), added to the gradient for SGD.
+    l1 : float
+        Sum of the absolute values of all weights (biases and normalisation left out) times this is added to the loss.
     batch_size : int
     schedule : {"constant", "cosine"}
     label_smoothing : float
+    dropout : float or None
+        Rate of every dropout layer; where the network has none, one is put before its last linear layer.
+        None: as the network is built.
+    augmentation : tuple of Augmentation
+        Applied to each batch in this order.
+    logit_adjustment : float
+        Times the logarithm of each class's share of the training rows is added to the logits in the loss
+        (Menon et al. 2021, "Long-tail learning via logit adjustment", equation 10); 0: not at all, 1: balanced error.
+    clip_norm : float or None
+        Largest norm of the gradient of all weights together.
+    mixed_precision : bool
+        Compute in bfloat16 where that is safe; weights stay float32.
+    pretraining : Pretraining or None
+    pseudo_labels : float or None
+        Rows without a target are added with the class that the model, trained once without them, gives at least this
+        probability (Lee 2013), and it is trained again.
+    synthetic : float
+        Rows that a conditional generative adversarial network adds, per training row.
     seed : int
-        Of initial weights and batch order.
+        Of initial weights, batch order and everything else random.
     """
 
     epochs: int = 30
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    l1: float = 0.0
     momentum: float = 0.9
     batch_size: int = 128
     schedule: Literal["constant", "cosine"] = "cosine"
     patience: int | None = 8
     label_smoothing: float = 0.0
+    dropout: float | None = None
+    augmentation: tuple[Augmentation, ...] = ()
+    logit_adjustment: float = 0.0
+    clip_norm: float | None = None
+    mixed_precision: bool = False
+    pretraining: Pretraining | None = None
+    pseudo_labels: float | None = None
+    synthetic: float = 0.0
     seed: int = 0
 
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from roadworthy.subject.columns import Attribute, Column, Roles
+from roadworthy.subject.decision import DecisionRule
 from roadworthy.subject.model import Network, Recipe
 from roadworthy.subject.predictor import Predictor
 from roadworthy.subject.task import Task
 
-SplitName = Literal["train", "validation", "test", "production", "proof"]
+SplitName = Literal["train", "validation", "test", "production", "unlabelled", "proof"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Split:
     recorded : mapping of str to ndarray
         Predictions given instead of computed: "probabilities" (n, c), "scores" (n,) (larger: more
         likely positive), "predicted" (n,).
+    row_weights : (n,) float64 ndarray, optional
+        What each row counts in training, mean 1; None: all alike.
     """
 
     inputs: np.ndarray | None
@@ -39,6 +42,7 @@ class Split:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     source_rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
+    row_weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.source_rows) == 0:
@@ -60,6 +64,7 @@ class Split:
             attributes={name: a.take(rows) for name, a in self.attributes.items()},
             source_rows=self.source_rows[rows],
             recorded={name: values[rows] for name, values in self.recorded.items()},
+            row_weights=None if self.row_weights is None else self.row_weights[rows],
         )
 
 
@@ -84,6 +89,8 @@ class Subject:
         A black box (callable, estimator, ONNX): takes the place of network and weights.
     recipe : Recipe, optional
         How the model was trained; None where that is not known.
+    decision_rule : DecisionRule, optional
+        What is done with its probabilities; None: the most probable class is the answer.
     given : mapping of str to object
         Fields set by hand, which take the place of the artifact of that name (`test_probabilities`):
         how a self-test freezes a model whose labels it redraws.
@@ -103,6 +110,7 @@ class Subject:
     weights: Mapping[str, np.ndarray] | None = None
     predictor: Predictor | None = None
     recipe: Recipe | None = None
+    decision_rule: DecisionRule | None = None
     given: Mapping[str, Any] = field(
         default_factory=dict
     )  # Any: a field may hold what an artifact returns

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadworthy.engine import advance, artifact
-from roadworthy.errors import NotApplicable, UserError
-from roadworthy.subject import Network, Predictor, Recipe
+from roadworthy.engine import artifact
+from roadworthy.errors import NotApplicable
+from roadworthy.subject import Network, Predictor, Recipe, Trainer, Variant
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from roadworthy.subject import Column, Task
 
 Weights = Mapping[str, np.ndarray]
@@ -66,23 +64,27 @@ def recipe(train_inputs: np.ndarray) -> Recipe:
     )
 
 
-@artifact(cost="training")
-def weights(
+@artifact(stored=False)
+def trainer(
     network: Network,
     recipe: Recipe,
     train_inputs: np.ndarray,
     train_labels: np.ndarray | None = None,
     train_targets: np.ndarray | None = None,
+    train_row_weights: np.ndarray | None = None,
     validation_inputs: np.ndarray | None = None,
     validation_labels: np.ndarray | None = None,
     validation_targets: np.ndarray | None = None,
+    unlabelled_inputs: np.ndarray | None = None,
+    task: "Task | None" = None,
     device: str | None = None,
-) -> Weights:
-    """Trained weights and buffers by name, from the training rows alone.
+) -> Trainer:
+    """Who trains the subject's network again, on other rows, by other recipes: see `Trainer`.
 
     Validation rows, where there are some, decide when to stop and which epoch to keep.
     """
-    from roadworthy.training.loop import Examples, train
+    from roadworthy.training.jobs import Examples
+    from roadworthy.training.trainer import SubjectTrainer
 
     target = train_labels if train_labels is not None else train_targets
     if target is None:
@@ -91,20 +93,33 @@ def weights(
     validation = None
     if validation_inputs is not None and held_out is not None:
         validation = Examples(validation_inputs, held_out)
-    return train(
-        network,
-        recipe,
-        Examples(train_inputs, target),
-        validation,
+    return SubjectTrainer(
+        network=network,
+        recipe=recipe,
+        training=Examples(train_inputs, target, train_row_weights),
+        validation=validation,
+        unlabelled=unlabelled_inputs,
+        classes=_classes(task, train_labels),
         device=device or "cpu",
-        progress=lambda epoch, epochs, _: advance(epoch, epochs),
     )
+
+
+def _classes(task: "Task | None", labels: np.ndarray | None) -> int:
+    if labels is None:
+        return 0
+    return len(task.classes) if task is not None else int(labels.max()) + 1
+
+
+@artifact(cost="training")
+def weights(trainer: Trainer) -> Weights:
+    """Trained weights and buffers by name, from the training rows alone."""
+    return trainer.weights([Variant()])[0]
 
 
 @artifact(stored=False)
 def predictor(network: Network, weights: Weights, device: str | None = None) -> Predictor:
     """Return the model as a function of inputs: network and weights put together."""
-    from roadworthy.training.running import evaluate
+    from roadworthy.training.running import evaluate, load
 
     where = device or "cpu"
     module = load(network, weights, where)
@@ -114,36 +129,3 @@ def predictor(network: Network, weights: Weights, device: str | None = None) -> 
         identity=(network, dict(weights)),
         module=module,
     )
-
-
-def load(network: Network, weights: Weights, device: str = "cpu") -> "nn.Module":
-    """Return a module of `network` with these weights, in evaluation mode.
-
-    Raises
-    ------
-    UserError
-        Where names or shapes are not those of the architecture.
-    """
-    import torch
-
-    from roadworthy.training.running import reproducible
-
-    with reproducible(0):
-        module = network.build()
-    expected = module.state_dict()
-    problems = [f"{name} is missing" for name in expected if name not in weights]
-    problems += [f"{name} is not in the architecture" for name in weights if name not in expected]
-    problems += [
-        f"{name} has shape {np.shape(weights[name])}, not {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in weights and np.shape(weights[name]) != tuple(value.shape)
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise UserError(
-            f"The weights do not fit the architecture ({network.source or 'the given network'}): "
-            f"{'; '.join(problems[:5])}{more}. Give the weights of this architecture, or build "
-            "the architecture with the options that they were trained with."
-        )
-    module.load_state_dict({n: torch.from_numpy(np.array(v)) for n, v in weights.items()})
-    return module.to(device, torch.float32).eval()

@@ -9,6 +9,7 @@ import numpy as np
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Network, Recipe
+from roadworthy.training.jobs import Examples
 from roadworthy.training.objective import (
     Objective,
     cross_entropy,
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 Progress = Callable[[int, int, float | None], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Inputs with what should come out: int64 class codes, or float64 numbers for regression."""
-
-    inputs: np.ndarray
-    target: np.ndarray
 
 
 def train(

@@ -1,13 +1,14 @@
 """Running a torch module on arrays: conversion, batches, threads, and torch's random state."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from roadworthy.errors import UserError
+from roadworthy.subject import Network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,6 +31,37 @@ def tensor_of(inputs: np.ndarray, module: "nn.Module", device: str = "cpu") -> "
     kind = np.int64 if looks_up and inputs.dtype.kind in "iu" else np.float32
     with np.errstate(over="ignore"):  # beyond float32 is infinite, which the module must bear
         return torch.from_numpy(np.array(inputs, kind)).to(device)
+
+
+def load(network: Network, weights: Mapping[str, np.ndarray], device: str = "cpu") -> "nn.Module":
+    """Return a module of `network` with these weights, in evaluation mode.
+
+    Raises
+    ------
+    UserError
+        Where names or shapes are not those of the architecture.
+    """
+    import torch
+
+    with reproducible(0):
+        module = network.build()
+    expected = module.state_dict()
+    problems = [f"{name} is missing" for name in expected if name not in weights]
+    problems += [f"{name} is not in the architecture" for name in weights if name not in expected]
+    problems += [
+        f"{name} has shape {np.shape(weights[name])}, not {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in weights and np.shape(weights[name]) != tuple(value.shape)
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise UserError(
+            f"The weights do not fit the architecture ({network.source or 'the given network'}): "
+            f"{'; '.join(problems[:5])}{more}. Give the weights of this architecture, or build "
+            "the architecture with the options that they were trained with."
+        )
+    module.load_state_dict({n: torch.from_numpy(np.array(v)) for n, v in weights.items()})
+    return module.to(device, torch.float32).eval()
 
 
 def forward(module: "nn.Module", batch: "Tensor") -> "Tensor":

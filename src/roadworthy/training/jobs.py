@@ -1,0 +1,60 @@
+"""One training to be done, as a value."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from roadworthy.subject import Network, Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs with what should come out: int64 class codes, or float64 numbers for regression.
+
+    `row_weights` (n,) is what each row counts in the loss, mean 1; None: all alike.
+    """
+
+    inputs: np.ndarray
+    target: np.ndarray
+    row_weights: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Return these rows (positions), in this order."""
+        weights = None if self.row_weights is None else self.row_weights[rows]
+        return Examples(self.inputs[rows], self.target[rows], weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training.
+
+    Parameters
+    ----------
+    network : Network
+    recipe : Recipe
+    training : Examples
+        Shared by the jobs of a family: the same object where the rows are the same.
+    rows : (m,) int64 ndarray or None
+        Positions in `training` to train on; None: all.
+    validation : Examples or None
+    unlabelled : (u, ...) ndarray or None
+        Inputs without a target, for pretraining and pseudo-labels.
+    device : str
+    unfinished : Path or None
+        Where the state of this training may be laid down while it runs.
+    """
+
+    network: Network
+    recipe: Recipe
+    training: Examples
+    rows: np.ndarray | None = None
+    validation: Examples | None = None
+    unlabelled: np.ndarray | None = None
+    device: str = "cpu"
+    unfinished: Path | None = None
+
+    @property
+    def examples(self) -> Examples:
+        """The rows to train on."""
+        return self.training if self.rows is None else self.training.take(self.rows)
