@@ -21,6 +21,10 @@ class Profile:
         Of procedures that are repeated with other randomness (planted faults, random orders).
     seeds : int
         Trainings behind a claim about a recipe rather than about one set of weights.
+    folds : int
+        Of a cross-validation.
+    draws : int
+        Of the rows behind each point of a learning curve.
     required : tuple of str, optional
         Checks that must be decided; None: all that the inputs permit.
     """
@@ -30,6 +34,8 @@ class Profile:
     resamples: int
     repetitions: int
     seeds: int
+    folds: int
+    draws: int
     required: tuple[str, ...] | None = None
 
     def requires(self, check: str) -> bool:
@@ -38,9 +44,9 @@ class Profile:
 
 
 PROFILES: Mapping[ProfileName, Profile] = {
-    "quick": Profile("quick", "a minute or so on a laptop for a small subject", 199, 20, 1),
-    "standard": Profile("standard", "a release gate", 999, 100, 3),
-    "full": Profile("full", "the full budgets of the published protocols", 4999, 400, 5),
+    "quick": Profile("quick", "a minute or so on a laptop for a small subject", 199, 20, 1, 5, 2),
+    "standard": Profile("standard", "a release gate", 999, 100, 3, 10, 4),
+    "full": Profile("full", "the full budgets of the published protocols", 4999, 400, 5, 10, 5),
 }
 
 
@@ -63,6 +69,8 @@ def profile_options(
         "resamples": profile.resamples,
         "repetitions": profile.repetitions,
         "seeds": profile.seeds,
+        "folds": profile.folds,
+        "draws": profile.draws,
     }
     chosen = {
         node: {name: owned[name] for name in owned if name in names}

@@ -49,6 +49,7 @@ class FaultMark:
     breaks: str
     severities: tuple[float, ...]
     starts_from: str | None
+    truth: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class MitigationMark:
     targets: tuple[str, ...]
     strengths: tuple[float, ...]
     sham: str | None
+    repairs: str | None
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,23 @@ def check(
 
 
 def fault(
-    *, breaks: str, severities: tuple[float, ...], starts_from: str | None = None
+    *,
+    breaks: str,
+    severities: tuple[float, ...],
+    starts_from: str | None = None,
+    truth: bool = True,
 ) -> Callable[[F], F]:
     """Mark `(subject, severity, rng, ...artifacts) -> subject` as the planting of a known defect.
 
     The severity *is the true value* that the check named by `breaks` should find, in its unit,
     when the fault is applied to a subject that the control `starts_from` made clean. Severity 0
     changes nothing. Further positional parameters are artifacts of the subject it is applied to.
+
+    With `truth=False` the severity has a unit of its own (how many rows are left, how many labels are
+    noise), because what the check should find follows from training: such a fault is what mitigations are
+    proven on, and says nothing of bias or coverage.
     """
-    return _marking(FaultMark(breaks, severities, starts_from))
+    return _marking(FaultMark(breaks, severities, starts_from, truth))
 
 
 def control(*, clears: str) -> Callable[[F], F]:
@@ -165,7 +175,11 @@ def natural_fault(*, breaks: str, data: str) -> Callable[[F], F]:
 
 
 def mitigation(
-    *, targets: str | tuple[str, ...], strengths: tuple[float, ...], sham: str | None = None
+    *,
+    targets: str | tuple[str, ...],
+    strengths: tuple[float, ...],
+    sham: str | None = None,
+    repairs: str | None = None,
 ) -> Callable[[F], F]:
     """Mark `(subject, strength, ...artifacts) -> subject` as a remedy for what the checks `targets` measure.
 
@@ -182,9 +196,11 @@ def mitigation(
     sham : str, optional
         Name of the function marked by `sham` that is its control. None: doing nothing, where the remedy
         leaves the weights as they are, and training once more with another seed where it trains.
+    repairs : str, optional
+        Name of the fault that it is proven on, at that fault's largest severity.
     """
     named = (targets,) if isinstance(targets, str) else targets
-    return _marking(MitigationMark(named, strengths, sham))
+    return _marking(MitigationMark(named, strengths, sham, repairs))
 
 
 def sham() -> Callable[[F], F]:

@@ -1,4 +1,4 @@
-"""The JSON of an audit: canonical text, its published schema, and how older files are read.
+"""The JSON of a result: canonical text, its published schema, and how older files are read.
 
 The rule for versions "major.minor": a field may be added with a default under a new minor version;
 anything else raises the major version and adds a step to `UPGRADES`. Files of this version or older are

@@ -132,3 +132,15 @@ class Subject:
     def with_given(self, **fields: Any) -> "Subject":  # Any: see `given`
         """Return a subject in which these fields take the place of the artifacts of those names."""
         return replace(self, given={**self.given, **fields})
+
+    def retrained(
+        self, *, recipe: Recipe | None = None, network: Network | None = None
+    ) -> "Subject":
+        """Return a subject whose model is trained anew, by another recipe or architecture where given."""
+        return replace(
+            self,
+            recipe=recipe or self.recipe,
+            network=network or self.network,
+            weights=None,
+            predictor=None,
+        )
