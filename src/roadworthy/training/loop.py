@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import cos, inf, isfinite, pi
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from roadworthy.training.objective import (
     with_classes,
 )
 from roadworthy.training.running import ROWS_AT_A_TIME, forward, reproducible, tensor_of, threads
+from roadworthy.training.schedule import batch_count, learning_rate, orders
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -156,19 +157,15 @@ def _epochs(
             "gradient. Give a model with parameters, or its predictions."
         )
     optimizer = _optimizer(parameters, recipe)
-    order = torch.Generator().manual_seed(recipe.seed)
     n = len(rows.inputs)
-    # Batches of nearly equal size: a last batch of one row would break batch normalisation.
-    batches = max(1, round(n / recipe.batch_size))
+    batches = batch_count(n, recipe)
     steps = recipe.epochs * batches
-    for epoch in range(recipe.epochs):
+    for epoch, order in zip(range(recipe.epochs), orders(n, recipe), strict=False):
         module.train()
         total = torch.zeros((), device=rows.inputs.device)
-        permuted = torch.randperm(n, generator=order).to(rows.inputs.device)
-        for step, chosen in enumerate(permuted.tensor_split(batches), start=epoch * batches):
-            if recipe.schedule == "cosine":
-                share = (1 + cos(pi * step / steps)) / 2
-                optimizer.param_groups[0]["lr"] = recipe.learning_rate * share
+        split = order.to(rows.inputs.device).tensor_split(batches)
+        for step, chosen in enumerate(split, start=epoch * batches):
+            optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
             outputs = forward(module, rows.inputs[chosen])
             loss = objective(outputs, rows.target[chosen], recipe.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
