@@ -91,6 +91,10 @@ class Recipe:
         probability (Lee 2013), and it is trained again.
     synthetic : float
         Rows that a conditional generative adversarial network adds, per training row.
+    sham : bool
+        Go through the motions of the three above with their active part off, as a control of them: pretraining
+        on inputs whose columns or pixels are each shuffled over the rows, copies of training rows in place of
+        pseudo-labelled and synthetic ones.
     seed : int
         Of initial weights, batch order and everything else random.
     """
@@ -113,6 +117,7 @@ class Recipe:
     pretraining: Pretraining | None = None
     pseudo_labels: float | None = None
     synthetic: float = 0.0
+    sham: bool = False
     seed: int = 0
 
 

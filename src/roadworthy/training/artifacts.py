@@ -78,6 +78,7 @@ def trainer(
     unlabelled_inputs: np.ndarray | None = None,
     task: "Task | None" = None,
     device: str | None = None,
+    columns: "tuple[Column, ...] | None" = None,
 ) -> Trainer:
     """Who trains the subject's network again, on other rows, by other recipes: see `Trainer`.
 
@@ -101,6 +102,7 @@ def trainer(
         unlabelled=unlabelled_inputs,
         classes=_classes(task, train_labels),
         device=device or "cpu",
+        columns=columns or (),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from roadworthy.subject import Network, Recipe
+from roadworthy.subject import Column, Network, Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class Job:
     device : str
     unfinished : Path or None
         Where the state of this training may be laid down while it runs.
+    columns : tuple of Column
+        Of a table's inputs; empty otherwise.
     """
 
     network: Network
@@ -53,6 +55,7 @@ class Job:
     unlabelled: np.ndarray | None = None
     device: str = "cpu"
     unfinished: Path | None = None
+    columns: tuple[Column, ...] = ()
 
     @property
     def examples(self) -> Examples:

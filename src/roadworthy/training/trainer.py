@@ -8,7 +8,7 @@ import numpy as np
 
 from roadworthy.engine import Lacking, recall
 from roadworthy.errors import UserError
-from roadworthy.subject import Network, Recipe, Variant
+from roadworthy.subject import Column, Network, Recipe, Variant
 from roadworthy.subject.variant import Weights
 from roadworthy.training.jobs import Examples, Job
 from roadworthy.training.together import train_together
@@ -28,6 +28,8 @@ class SubjectTrainer:
     classes : int
         0 for a numeric target.
     device : str
+    columns : tuple of Column
+        Of a table's inputs; empty otherwise.
     """
 
     network: Network
@@ -37,6 +39,7 @@ class SubjectTrainer:
     unlabelled: np.ndarray | None = None
     classes: int = 0
     device: str = "cpu"
+    columns: tuple[Column, ...] = ()
 
     def weights(self, variants: Sequence[Variant]) -> list[Weights]:
         """Return the trained weights and buffers of each variant, from the store where it has them."""
@@ -47,7 +50,7 @@ class SubjectTrainer:
             for index, weights in train_together(wanted):
                 yield lacking[index].position, weights
 
-        shared = (self.training, self.validation, self.unlabelled, self.device)
+        shared = (self.training, self.validation, self.unlabelled, self.device, self.columns)
         parts = [
             (
                 variant.network or self.network,
@@ -95,6 +98,7 @@ class SubjectTrainer:
             validation=self.validation,
             unlabelled=self.unlabelled,
             device=self.device,
+            columns=self.columns,
         )
 
     def _outputs(
