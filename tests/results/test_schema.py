@@ -1,4 +1,4 @@
-"""The JSON of an audit: every audit comes back as it was, every other file is refused with the reason."""
+"""The JSON of a result: each comes back as it was, every other file is refused with the reason."""
 
 import json
 from dataclasses import replace
@@ -12,31 +12,45 @@ from hypothesis import strategies as st
 
 from roadworthy.errors import UserError
 from roadworthy.results import (
+    EFFECTS_VERSION,
     SCHEMA_VERSION,
     AtMost,
     Audit,
     Axis,
     Bars,
     Counts,
+    Diff,
     Environment,
     Finding,
+    Fix,
     Multiplicity,
     SplitSize,
     SubjectSummary,
     schema,
 )
-from roadworthy.results.schema import from_json, json_schema, published_schema, to_json
+from roadworthy.results.schema import (
+    FORMS,
+    diff_from_json,
+    fix_from_json,
+    from_json,
+    json_schema,
+    published_schema,
+    to_json,
+)
+
+READERS = {"audit": from_json, "fix": fix_from_json, "diff": diff_from_json}
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
-def audits() -> st.SearchStrategy[Audit]:
-    """Audits with anything in any field that its type allows."""
+def anything(kind: str) -> st.SearchStrategy[Audit | Fix | Diff]:
+    """Results with anything in any field that its type allows."""
+    form = FORMS[kind]
     plain = {float: finite, str: text, int: st.integers(-(2**53), 2**53)}
     for kind, strategy in plain.items():
         st.register_type_strategy(kind, strategy)
-    return st.from_type(Audit).map(lambda audit: replace(audit, schema_version=SCHEMA_VERSION))
+    return st.from_type(form.record).map(lambda made: replace(made, schema_version=form.version))
 
 
 @pytest.fixture
@@ -58,19 +72,43 @@ def audit() -> Audit:
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(audits())
-def test_every_audit_comes_back_from_its_json_and_follows_the_schema(audit: Audit) -> None:
-    written = to_json(audit)
-    read = from_json(written)
-    assert read == audit
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+@pytest.mark.parametrize("kind", FORMS)
+def test_every_result_comes_back_from_its_json_and_follows_the_schema(
+    kind: str, data: st.DataObject
+) -> None:
+    result = data.draw(anything(kind))
+    written = to_json(result)
+    read = READERS[kind](written)
+    assert read == result
     assert to_json(read) == written
-    jsonschema.validate(json.loads(written), published_schema())
+    jsonschema.validate(json.loads(written), published_schema(kind))
 
 
-def test_the_published_schema_is_the_one_of_the_records() -> None:
-    assert published_schema() == json_schema(), "renew it: make docs, or write schema.schema_text()"
-    jsonschema.Draft202012Validator.check_schema(published_schema())
+@pytest.mark.parametrize("kind", FORMS)
+def test_the_published_schema_is_the_one_of_the_records(kind: str) -> None:
+    assert published_schema(kind) == json_schema(kind), "renew it: write schema.schema_text(kind)"
+    jsonschema.Draft202012Validator.check_schema(published_schema(kind))
+
+
+@pytest.mark.parametrize("kind", ["fix", "diff"])
+def test_a_file_of_another_kind_is_named_and_so_is_the_command_that_writes_the_right_one(
+    audit: Audit, kind: str
+) -> None:
+    said = f"This is no {kind}.json: it holds a audit. Give the file that `roadworthy {kind}` wrote"
+    with pytest.raises(UserError) as refused:
+        READERS[kind](to_json(audit))
+    assert said.replace("a audit", "an audit") in str(refused.value)
+    with pytest.raises(UserError, match=f"roadworthy {kind}"):
+        READERS[kind]("{")
+
+
+def test_a_diff_handed_in_as_an_audit_is_called_a_diff(audit: Audit) -> None:
+    summary = audit.subject
+    diff = Diff(EFFECTS_VERSION, "0.1.0", summary, summary, "quick", 0, 100, (), (), "", 1.0)
+    with pytest.raises(UserError, match=r"no audit\.json: it holds a diff.*roadworthy audit"):
+        from_json(to_json(diff))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +183,7 @@ def test_an_audit_of_a_newer_version_is_refused_with_the_way_out(
 def test_an_audit_of_an_older_minor_version_lacks_fields_that_have_defaults(
     audit: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", "1.3")
+    monkeypatch.setitem(schema.FORMS, "audit", replace(FORMS["audit"], version="1.3"))
     data = json.loads(to_json(audit))
     del data["findings"][0]["seconds"]
     read = from_json(json.dumps(data))
@@ -162,8 +200,8 @@ def test_an_audit_of_an_older_major_version_is_brought_up_step_by_step(
     def keep(data: dict) -> dict:
         return data
 
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", "3.0")
-    monkeypatch.setattr(schema, "UPGRADES", {1: rename, 2: keep})
+    newer = replace(FORMS["audit"], version="3.0", upgrades={1: rename, 2: keep})
+    monkeypatch.setitem(schema.FORMS, "audit", newer)
     data = json.loads(to_json(audit))
     data["preset"] = data.pop("profile")
     assert from_json(json.dumps(data)).profile == "quick"

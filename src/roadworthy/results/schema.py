@@ -1,41 +1,60 @@
 """The JSON of a result: canonical text, its published schema, and how older files are read.
 
 The rule for versions "major.minor": a field may be added with a default under a new minor version;
-anything else raises the major version and adds a step to `UPGRADES`. Files of this version or older are
+anything else raises the major version and adds a step to `upgrades`. Files of this version or older are
 read, files of a newer version are refused, because what they say cannot be known here.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from roadworthy.errors import UserError
 from roadworthy.results.audit import SCHEMA_VERSION, Audit
+from roadworthy.results.effects import EFFECTS_VERSION, Diff, Fix
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-SCHEMA_FILE = "audit.schema.json"
-
 Json = dict[str, Any]  # as json.loads gives it: any JSON object
+Result = Audit | Fix | Diff
+ResultKind = Literal["audit", "fix", "diff"]
 
-UPGRADES: Mapping[int, Callable[[Json], Json]] = {}
-"""From a major version to the next: takes the file's object, returns that of the next major version."""
+
+@dataclass(frozen=True)
+class Form:
+    """What one kind of result is made of, and how an older file of it becomes a newer one.
+
+    `upgrades` leads from a major version to the next: takes the file's object, returns that of the next.
+    """
+
+    record: type[Result]
+    version: str
+    upgrades: Mapping[int, Callable[[Json], Json]]
 
 
-def to_json(audit: Audit) -> str:
-    """Write an audit as canonical JSON.
+FORMS: dict[ResultKind, Form] = {
+    "audit": Form(Audit, SCHEMA_VERSION, {}),
+    "fix": Form(Fix, EFFECTS_VERSION, {}),
+    "diff": Form(Diff, EFFECTS_VERSION, {}),
+}
+SCHEMA_FILES: Mapping[ResultKind, str] = {kind: f"{kind}.schema.json" for kind in FORMS}
+SCHEMA_FILE = SCHEMA_FILES["audit"]
+
+
+def to_json(result: Result) -> str:
+    """Write a result as canonical JSON.
 
     Fields stand in the order of their dataclasses, mappings are sorted by key, floats have all the
-    digits that read back as the same number: equal audits give equal bytes.
+    digits that read back as the same number: equal results give equal bytes.
 
     Parameters
     ----------
-    audit : Audit
+    result : Audit, Fix or Diff
 
     Returns
     -------
@@ -47,9 +66,10 @@ def to_json(audit: Audit) -> str:
     AssertionError
         If a number is not finite; names the field.
     """
+    kind = _kind_of(result)
     # Reading the plain form through the types makes 1 and 1.0 the same where a field is a float.
-    canonical = _adapter().validate_python(_plain(audit, "audit"))
-    return json.dumps(_plain(canonical, "audit"), indent=1, ensure_ascii=False) + "\n"
+    canonical = _adapter(kind).validate_python(_plain(result, kind))
+    return json.dumps(_plain(canonical, kind), indent=1, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str) -> Audit:
@@ -69,51 +89,76 @@ def from_json(text: str) -> Audit:
     UserError
         If the text is no audit, is damaged, or was written by a newer version.
     """
-    from pydantic import ValidationError
-
-    data = _object(text)
-    major, minor = _version(data.get("schema_version"))
-    here = _version(SCHEMA_VERSION)
-    if (major, minor) > here:
-        raise UserError(
-            f"The audit has schema version {major}.{minor}, newer than {SCHEMA_VERSION}, the newest "
-            "that this roadworthy reads. Upgrade it: pip install --upgrade roadworthy."
-        )
-    while major < here[0]:
-        data, major = UPGRADES[major](data), major + 1
-    data["schema_version"] = SCHEMA_VERSION
-    try:
-        return _adapter().validate_json(json.dumps(data))
-    except ValidationError as error:
-        raise UserError(_first_problems(error.errors(include_url=False))) from None
+    read = _read(text, "audit")
+    assert isinstance(read, Audit)
+    return read
 
 
-def json_schema() -> Json:
-    """Give the JSON Schema (draft 2020-12) of `audit.json`, as published in `audit.schema.json`."""
-    schema = _adapter().json_schema(mode="validation")
+def fix_from_json(text: str) -> Fix:
+    """Read a fix as `from_json` reads an audit; the text is the contents of a `fix.json`."""
+    read = _read(text, "fix")
+    assert isinstance(read, Fix)
+    return read
+
+
+def diff_from_json(text: str) -> Diff:
+    """Read a diff as `from_json` reads an audit; the text is the contents of a `diff.json`."""
+    read = _read(text, "diff")
+    assert isinstance(read, Diff)
+    return read
+
+
+def json_schema(kind: ResultKind = "audit") -> Json:
+    """Give the JSON Schema (draft 2020-12) of a kind of result, as published beside this file."""
+    version = FORMS[kind].version
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:roadworthy:audit:{SCHEMA_VERSION}",
-        **schema,
-        "title": f"roadworthy audit, schema version {SCHEMA_VERSION}",
+        "$id": f"urn:roadworthy:{kind}:{version}",
+        **_adapter(kind).json_schema(mode="validation"),
+        "title": f"roadworthy {kind}, schema version {version}",
     }
 
 
-def schema_text() -> str:
+def schema_text(kind: ResultKind = "audit") -> str:
     """Give the text of the published schema file."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(kind), indent=1, ensure_ascii=False) + "\n"
 
 
-def published_schema() -> Json:
+def published_schema(kind: ResultKind = "audit") -> Json:
     """Read the schema file that ships with the package."""
-    return json.loads((files("roadworthy.results") / SCHEMA_FILE).read_text("utf-8"))
+    return json.loads((files("roadworthy.results") / SCHEMA_FILES[kind]).read_text("utf-8"))
 
 
 @cache
-def _adapter() -> "TypeAdapter[Audit]":
+def _adapter(kind: ResultKind) -> "TypeAdapter[Result]":
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Audit)
+    return TypeAdapter(FORMS[kind].record)
+
+
+def _kind_of(result: Result) -> ResultKind:
+    return next(kind for kind, form in FORMS.items() if isinstance(result, form.record))
+
+
+def _read(text: str, kind: ResultKind) -> Result:
+    from pydantic import ValidationError
+
+    form = FORMS[kind]
+    data = _object(text, kind)
+    major, minor = _version(data.get("schema_version"), kind)
+    here = _version(form.version, kind)
+    if (major, minor) > here:
+        raise UserError(
+            f"The {kind} has schema version {major}.{minor}, newer than {form.version}, the newest "
+            "that this roadworthy reads. Upgrade it: pip install --upgrade roadworthy."
+        )
+    while major < here[0]:
+        data, major = form.upgrades[major](data), major + 1
+    data["schema_version"] = form.version
+    try:
+        return _adapter(kind).validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise UserError(_first_problems(error.errors(include_url=False), kind)) from None
 
 
 def _plain(value: Any, where: str) -> Any:  # any field of a result
@@ -136,38 +181,50 @@ def _plain(value: Any, where: str) -> Any:  # any field of a result
     return value
 
 
-def _object(text: str) -> Json:
+def _object(text: str, kind: ResultKind) -> Json:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(
-            f"This is no audit.json: line {error.lineno}, column {error.colno}: {error.msg}. "
-            "Give the file that `roadworthy audit` wrote."
-        ) from None
-    if not isinstance(data, dict):
-        raise UserError(
-            f"This is no audit.json: found a JSON {type(data).__name__}, expected an object. "
-            "Give the file that `roadworthy audit` wrote."
-        )
-    return data
+        found = f"line {error.lineno}, column {error.colno}: {error.msg}"
+    else:
+        other = _other_kind(data, kind) if isinstance(data, dict) else None
+        if isinstance(data, dict) and other is None:
+            return data
+        found = f"found a JSON {type(data).__name__}, expected an object"
+        found = f"it holds {'an' if other == 'audit' else 'a'} {other}" if other else found
+    raise UserError(f"This is no {kind}.json: {found}. {_way_out(kind)}")
 
 
-def _version(given: Any) -> tuple[int, int]:  # whatever stands in the file
+def _other_kind(data: Json, kind: ResultKind) -> ResultKind | None:
+    """Name the other kind that has all its fields there, where this one has not."""
+
+    def whole(of: ResultKind) -> bool:
+        needed = (f.name for f in fields(FORMS[of].record) if f.default is MISSING)
+        return all(name in data for name in needed)
+
+    return None if whole(kind) else next((other for other in FORMS if whole(other)), None)
+
+
+def _version(given: Any, kind: ResultKind) -> tuple[int, int]:  # whatever stands in the file
     major, _, minor = str(given).partition(".")
     if not (major.isdecimal() and minor.isdecimal()):
         raise UserError(
-            f"This is no audit.json: schema_version is {given!r}, expected a version such as "
-            f'"{SCHEMA_VERSION}". Give the file that `roadworthy audit` wrote.'
+            f"This is no {kind}.json: schema_version is {given!r}, expected a version such as "
+            f'"{FORMS[kind].version}". {_way_out(kind)}'
         )
     return int(major), int(minor)
 
 
-def _first_problems(errors: list[Any], most: int = 5) -> str:  # pydantic's error dictionaries
+def _way_out(kind: ResultKind) -> str:
+    return f"Give the file that `roadworthy {kind}` wrote."
+
+
+def _first_problems(errors: list[Any], kind: ResultKind, most: int = 5) -> str:  # pydantic's errors
     shown = [
         f"{'.'.join(str(step) for step in error['loc'])}: {error['msg']}" for error in errors[:most]
     ]
     more = f" (and {len(errors) - most} more)" if len(errors) > most else ""
     return (
-        f"The audit.json does not follow its schema: {'; '.join(shown)}{more}. "
-        "Run the audit again, or give the file as `roadworthy audit` wrote it."
+        f"The {kind}.json does not follow its schema: {'; '.join(shown)}{more}. "
+        f"Run it again, or give the file as `roadworthy {kind}` wrote it."
     )
