@@ -25,6 +25,7 @@ class Rule:
 # A check named here need not exist: rooms come and go, answers stay.
 RULES = (
     Rule("accuracy", "error_rate", lambda a: round(1.0 - a, 12), "accuracy needed {answer:g}"),
+    Rule("accuracy", "wrong_decisions", lambda a: round(1.0 - a, 12), "accuracy needed {answer:g}"),
     Rule("latency_ms", "latency", lambda t: t, "one answer within {answer:g} ms"),
 )
 
@@ -80,7 +81,7 @@ def requirements_of(
 
 def purpose_fields(purpose: PurposeSection) -> dict[str, object]:
     """Return the answers that checks may ask for by name; those not given are absent."""
-    names = ("prevalence", "label_price", "smallest_group", "latency_ms")
+    names = ("accuracy", "prevalence", "label_price", "smallest_group", "latency_ms")
     return {name: value for name in names if (value := getattr(purpose, name)) is not None}
 
 

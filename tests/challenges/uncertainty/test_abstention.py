@@ -27,20 +27,30 @@ def test_the_surest_four_fifths_of_ten_rows() -> None:
     confidence = [0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0]
     correct = np.array([False, True, True, False, True, True, True, True, True, True])
     measurement = selective_risk(sure(confidence), correct)
-    assert (measurement.value, measurement.n) == (1 / 8, 8)
-    assert (measurement.low, measurement.high) == pytest.approx(clopper_pearson(1, 8))
+    # of two mistakes one is left out
+    assert (measurement.value, measurement.n) == (1 / 2, 2)
+    assert (measurement.low, measurement.high) == pytest.approx(clopper_pearson(1, 2))
+    assert "12.5 % of these rows are wrong" in measurement.details
 
 
 def test_rows_tied_at_the_cut_are_all_answered() -> None:
-    measurement = selective_risk(sure([0.9] * 3 + [0.6] * 7), np.ones(10, bool))
-    assert measurement.n == 10
+    correct = np.arange(10) > 0
+    measurement = selective_risk(sure([0.9] * 3 + [0.6] * 7), correct)
+    assert (measurement.value, measurement.n) == (1.0, 1)
 
 
-@pytest.mark.parametrize(("correct", "value"), [(True, 0.0), (False, 1.0)])
-def test_all_right_and_all_wrong(correct: bool, value: float) -> None:
-    measurement = selective_risk(sure([1.0] * 20), np.full(20, correct))
-    assert measurement.value == value
-    assert measurement.high - measurement.low > 0.1  # 1 - 0.025^(1/20) = 0.168
+def test_a_confidence_that_says_nothing_spares_a_fifth_whatever_the_number_of_mistakes() -> None:
+    rng = np.random.default_rng(0)
+    for error in (0.05, 0.4):
+        correct = rng.random(20_000) >= error
+        found = selective_risk(sure(rng.uniform(0.5, 1, 20_000)), correct)
+        assert found.low <= 0.8 <= found.high
+
+
+def test_a_model_without_mistakes_has_none_to_leave_out() -> None:
+    with pytest.raises(NotApplicable, match="none of 20"):
+        selective_risk(sure([1.0] * 20), np.full(20, True))
+    assert selective_risk(sure([1.0] * 20), np.full(20, False)).value == 1.0
 
 
 def test_area_under_the_risk_coverage_curve_is_the_mean_of_its_risks() -> None:

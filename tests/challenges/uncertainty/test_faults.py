@@ -84,7 +84,8 @@ def by_surprising_labels(subject: Subject, s: float, rng: np.random.Generator) -
 def by_wrong_where_sure(subject: Subject, s: float, rng: np.random.Generator) -> Measurement:
     p = probabilities(subject)
     clean = faults.labels_as_predicted(subject, rng, p)
-    broken = faults.wrong_where_sure(clean, s, rng, labels(clean))
+    # Without any mistake there is none to leave out; nearly 0 stands for 0.
+    broken = faults.wrong_where_sure(clean, max(s, 1e-6), rng, labels(clean), p)
     return selective_risk(p, p.argmax(axis=1) == labels(broken))
 
 
@@ -164,7 +165,7 @@ def test_at_severity_zero_nothing_changes(c: int) -> None:
         assert (labels(fault(subject, 0.0, rng, p)) == y).all()
     assert faults.belief_in_a_wrong_class(subject, 0.0, rng, y) is subject
     assert faults.surprising_labels(subject, 0.0, rng, y) is subject
-    assert (labels(faults.wrong_where_sure(subject, 0.0, rng, y)) == y).all()
+    assert (labels(faults.wrong_where_sure(subject, 0.0, rng, y, p)) == y).all()
     kept = faults.truth_outside_the_sets(subject, 0.0, rng, p[:, 0], 0.5)
     assert (kept.given["test_nonconformity"] == p[:, 0]).all()
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
+from roadworthy.challenges.uncertainty.abstention import surest
 from roadworthy.challenges.uncertainty.artifacts import TARGET_COVERAGE
 from roadworthy.engine import control, fault
 from roadworthy.errors import NotApplicable
@@ -189,19 +190,34 @@ def labels_as_predicted(
 
 @fault(
     breaks="selective_risk",
-    severities=(0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.3),
+    severities=(0.2, 0.375, 0.5, 0.6, 0.75, 0.85, 0.95, 1.0),
     starts_from="labels_as_predicted",
 )
 def wrong_where_sure(
-    subject: "Subject", severity: float, rng: Generator, test_labels: np.ndarray
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    test_labels: np.ndarray,
+    test_probabilities: np.ndarray,
 ) -> "Subject":
-    """Give each test row a wrong label with the chance s, whatever the model's confidence.
+    """Give every fifth test row a wrong label, the share s of them among the rows that the model is surest of.
 
-    The risk is then s at every coverage. Inputs and probabilities stay as they are.
+    A sure row is wrong with one chance, an unsure row with another, such that a mistake is a sure one with
+    the chance s. Inputs and probabilities stay as they are.
 
     Also alarms: calibration_error (sure answers become wrong), classwise_calibration_error (the same), conformal_shortfall (labels leave their sets), shortfall_to_simple_models (fewer are right), label_errors_in_test (the labels are wrong).
     """
-    wrong = rng.random(len(test_labels)) < severity
+    if severity == 0.0:
+        return subject
+    _, sure = surest(test_probabilities.max(axis=1))
+    share = float(sure.mean())
+    mistakes = min(0.2, 1.0 - share)
+    if mistakes <= 0.0:
+        raise NotApplicable("all rows tie in confidence, so none is left out")
+    chance = np.where(
+        sure, severity * mistakes / share, (1.0 - severity) * mistakes / (1.0 - share)
+    )
+    wrong = rng.random(len(test_labels)) < chance
     other = other_classes(test_labels, _classes(subject), rng)
     return subject.with_target("test", np.where(wrong, other, test_labels))
 
