@@ -186,7 +186,7 @@ def subject(seed: int, right: float = 0.9, n: int = 400, labels_seed: int = 0) -
 
 
 def how(**changes: Any) -> How:
-    return How(REGISTRY, Store(None), **({"resamples": 199} | changes))
+    return How(**{"registry": REGISTRY, "store": Store(None), "resamples": 199, **changes})
 
 
 def effects(before: Subject, after: Subject, *checks: str, **changes: Any) -> Mapping[str, Effect]:
