@@ -2,6 +2,12 @@
 
 from roadworthy.statistics.auc import auc
 from roadworthy.statistics.bootstrap import bootstrap, from_replicates
+from roadworthy.statistics.cross_validation import (
+    cross_validated_mean,
+    crossed_mean,
+    difference_of,
+    nadeau_bengio,
+)
 from roadworthy.statistics.differences import (
     newcombe_paired,
     paired_rate_difference,
@@ -35,6 +41,9 @@ __all__ = [
     "bootstrap",
     "clopper_pearson",
     "confidence_sequence",
+    "cross_validated_mean",
+    "crossed_mean",
+    "difference_of",
     "e_value",
     "exact_newcombe",
     "examples_needed",
@@ -52,6 +61,7 @@ __all__ = [
     "mean",
     "mean_difference",
     "measured",
+    "nadeau_bengio",
     "newcombe",
     "newcombe_paired",
     "p_value",
