@@ -53,6 +53,14 @@ class Cluster:
     median: float
     median_of_others: float
 
+    def converted(self, values: np.ndarray) -> np.ndarray:
+        """Return values of these rows in the unit of the others."""
+        is_smaller = self.median < self.median_of_others
+        if self.unit == FAHRENHEIT:
+            return values * 1.8 + 32 if is_smaller else (values - 32) / 1.8
+        factor = FACTORS[self.unit]
+        return values * factor if is_smaller else values / factor
+
 
 @check(
     challenge="data_quality",

@@ -1,0 +1,1 @@
+"""Remedies for the data themselves: labels, copies across splits, rare classes, values."""
