@@ -9,24 +9,12 @@ import numpy as np
 
 from roadworthy.engine import ArtifactMark, Marked, Missing, Outcome, Registry, Store, compute
 from roadworthy.engine.graph import Graph, resolve
-from roadworthy.engine.isolation import Failure, attempt
-from roadworthy.errors import NotApplicable
 from roadworthy.procedures.selftest.localisation import without_telling
+from roadworthy.procedures.transforms import SETTLED, applied, handed_on
 from roadworthy.subject import Subject
 from roadworthy.subject.fields import fields_of
 
 Fields = Mapping[str, Any]  # Any: a field may hold whatever an artifact takes
-SETTLED = ("done", "missing", "not_applicable")
-GIVEN_TO_TRANSFORMS = ("subject", "severity", "rng")
-
-
-class Unplantable(Exception):
-    """A control or fault cannot be applied to this subject; `traceback` is set where it broke."""
-
-    def __init__(self, reason: str, traceback: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.traceback = traceback
 
 
 @dataclass(frozen=True)
@@ -127,42 +115,16 @@ class Bench:
 
         Raises
         ------
-        Unplantable
+        CannotApply
             When it does not apply here, or breaks.
         """
-        values = self._arguments(transform, subject)
-        values |= {"subject": subject, "rng": rng, "severity": severity}
-        taken = {p.name: values[p.name] for p in transform.parameters if p.name in values}
-        result = attempt(lambda: transform.function(**taken))
-        if isinstance(result, Failure):
-            broke = not isinstance(result.error, NotApplicable)
-            reason = f"{transform.name} broke: {result.reason}" if broke else str(result.error)
-            raise Unplantable(reason, result.traceback if broke else None)
-        if not isinstance(result.value, Subject):
-            kind = type(result.value).__name__
-            raise Unplantable(f"{transform.name} returned {kind}, not a Subject", traceback="")
-        return result.value
-
-    def _arguments(self, transform: Marked, subject: Subject) -> dict[str, Any]:
-        """Return the fields and artifacts of `subject` that a transform asks for."""
-        asked = [
-            p
-            for p in transform.parameters
-            if p.name not in GIVEN_TO_TRANSFORMS and p.kind is not p.KEYWORD_ONLY
-        ]
-        fields = self.fields(subject)
-        wanted = [p.name for p in asked if p.name not in fields]
-        found = self.outcomes(subject, wanted, self.computing.seed) if wanted else {}
-        values: dict[str, Any] = {}
-        for parameter in asked:
-            name = parameter.name
-            value = fields[name] if name in fields else _value(found[name])
-            if isinstance(value, Missing):
-                if parameter.default is not None:
-                    raise Unplantable(f"{transform.name} needs {name}: {value.reason}")
-                value = None
-            values[name] = value
-        return values
+        return applied(
+            transform,
+            subject,
+            given={"rng": rng, "severity": severity},
+            fields=self.fields(subject),
+            outcomes=lambda names: self.outcomes(subject, names, self.computing.seed),
+        )
 
     def _own(self, names: Sequence[str]) -> Mapping[str, Outcome]:
         lacking = [name for name in names if name not in self._shared]
@@ -187,16 +149,10 @@ class Bench:
         if key not in self._frontiers:
             self._frontiers[key] = _frontier(self._resolved(fields, names), names, changed)
         shared = self._own(self._frontiers[key])
-        return {**fields, **{n: _handed_on(o) for n, o in shared.items() if o.state in SETTLED}}
+        return {**fields, **{n: handed_on(o) for n, o in shared.items() if o.state in SETTLED}}
 
     def _resolved(self, fields: Fields, names: Sequence[str]) -> Graph:
         return resolve(self.computing.registry, fields, names, self.computing.options)
-
-
-def _handed_on(outcome: Outcome) -> Any:  # Any: what an artifact returned, or Missing
-    if outcome.state == "done":
-        return outcome.value
-    return Missing("not_applicable", outcome.reason or "it does not exist for this subject")
 
 
 def seed_of(*parts: object) -> int:
@@ -243,13 +199,6 @@ def _same(one: Any, other: Any) -> bool:  # Any: values of fields
     if isinstance(one, (str, int, float, bool, tuple, Missing)):
         return type(one) is type(other) and one == other
     return False
-
-
-def _value(outcome: Outcome) -> Any:  # Any: what an artifact returned, or Missing
-    if outcome.state in SETTLED:
-        return _handed_on(outcome)
-    reason = outcome.reason or outcome.state
-    raise Unplantable(f"{outcome.name} could not be computed: {reason}", outcome.traceback or "")
 
 
 def _raise_interrupts(found: Mapping[str, Outcome]) -> None:

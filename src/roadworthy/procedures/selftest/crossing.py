@@ -26,7 +26,7 @@ def crossed(
 
     Raises
     ------
-    Unplantable
+    CannotApply
     """
     seed = seed_of(bench.computing.seed, trial.fault.name, "crossing", number)
     before, planted = planted_subject(bench, trial, severity, seed)

@@ -20,7 +20,7 @@ def repeated(bench: Bench, trial: Trial, rung: Rung, number: int) -> Repetition:
 
     Raises
     ------
-    Unplantable
+    CannotApply
         When control or fault do not apply to this subject, or break.
     """
     clock = time.perf_counter()

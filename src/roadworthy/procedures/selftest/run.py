@@ -9,7 +9,7 @@ from typing import Literal
 from roadworthy.engine import Marked, Registry, Store, key_of
 from roadworthy.errors import UserError
 from roadworthy.procedures.choice import chosen_checks
-from roadworthy.procedures.selftest.bench import Bench, Computing, Unplantable, seed_of
+from roadworthy.procedures.selftest.bench import Bench, Computing, seed_of
 from roadworthy.procedures.selftest.course import EFFORTS, Course, Effort
 from roadworthy.procedures.selftest.crossing import crossed
 from roadworthy.procedures.selftest.ladder import Rung, rungs, scale_of
@@ -33,6 +33,7 @@ from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
 from roadworthy.procedures.selftest.standing import kind_of
 from roadworthy.procedures.selftest.suite import audits, batch_of, of_one_fault_each
 from roadworthy.procedures.selftest.tally import Repetition
+from roadworthy.procedures.transforms import CannotApply
 from roadworthy.subject import Subject
 
 Profile = Literal["quick", "standard", "full"]
@@ -182,7 +183,7 @@ class _Run:
             at_bound = repeated(self.bench, trial, Rung("bound", trial.requirement.bound), 0)
             seed = seed_of(self.computing.seed, trial.name)
             before, planted = planted_subject(self.bench, trial, trial.requirement.bound, seed)
-        except Unplantable as why:
+        except CannotApply as why:
             self._unplantable(trial.name, why)
             return None
         self.repetitions += 2
@@ -238,7 +239,7 @@ class _Run:
         for _ in range(most):
             try:
                 repetition = repeated(self.bench, course.trial, rung, course.number(rung))
-            except Unplantable as why:
+            except CannotApply as why:
                 course.close(rung, why.reason)
                 self._unplantable(f"{course.trial.name} at {rung.severity:.4g}", why)
                 return
@@ -294,7 +295,7 @@ class _Run:
                     cells = crossed(
                         self.bench, course.trial, judged, severity, first, self.subject_key
                     )
-                except Unplantable:
+                except CannotApply:
                     continue  # said already, where it was repeated
                 for check, batch in cells.items():
                     self.crossings.setdefault((fault, check), []).append(batch)
@@ -356,7 +357,7 @@ class _Run:
     def _is_own(self, batch: CrossBatch | SuiteBatch) -> bool:
         return (batch.subject_key, batch.seed) == (self.subject_key, self.computing.seed)
 
-    def _unplantable(self, what: str, why: Unplantable) -> None:
+    def _unplantable(self, what: str, why: CannotApply) -> None:
         if why.traceback is not None:
             self.broken.setdefault(what, why.traceback or why.reason)
         self.skipped.append(Skipped(what, why.reason))
