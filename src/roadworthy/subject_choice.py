@@ -50,7 +50,7 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     """
     asked = settings.subject
     if named is not None:
-        return load_subject(named)
+        return load_subject(named, trust=asked.trust, model=asked.model)
     if asked.predictions is not None:
         columns = PredictionColumns(asked.probabilities, asked.score, asked.predicted)
         subject = subject_from_predictions(asked.predictions, columns, _options(settings))

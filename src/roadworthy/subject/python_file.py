@@ -3,27 +3,36 @@
 from pathlib import Path
 
 from roadworthy.errors import UserError
+from roadworthy.subject.blueprint import refused, trusted
 from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.intake import function_named
 from roadworthy.subject.own_code import own_code
 from roadworthy.subject.problems import nearest
+from roadworthy.subject.saved import is_saved, read_subject
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.validity import require_valid
 
 FUNCTION = "subject"
 
 
-def load_subject(reference: str) -> Subject:
+def load_subject(reference: str, *, trust: bool = False, model: str | None = None) -> Subject:
     """Return the subject that a name on the command line stands for.
 
     Parameters
     ----------
     reference : str
-        A built-in subject ("digits"), "subject.py" (its function `subject`), "file.py:function" or
-        "module:function".
+        A built-in subject ("digits"), "subject.py" (its function `subject`), "file.py:function",
+        "module:function", or the folder of a saved subject.
+    trust : bool
+        Run the user's own code that a saved subject names.
+    model : str, optional
+        The factory to build a saved subject with instead.
     """
     if reference in BUILTIN:
         return builtin_subject(reference)
+    if is_saved(Path(reference)):
+        factory = None if model is None else function_named(model, option="--model")
+        return read_subject(Path(reference), trusted if trust else refused, factory)
     if ":" not in reference and not reference.endswith(".py"):
         _refuse(reference)
     function = function_named(reference, option="subject", default=FUNCTION)
