@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from roadworthy.errors import UserError
 from roadworthy.subject import Column, Network, Recipe
+
+
+class Diverged(UserError):
+    """The loss of a training is no longer finite: by this recipe there is no model."""
 
 
 @dataclass(frozen=True, eq=False)

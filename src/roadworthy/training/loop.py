@@ -1,29 +1,33 @@
 """The loop that trains one network by a recipe: the only place where weights come from."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from math import inf, isfinite
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadworthy.errors import UserError
-from roadworthy.subject import Network, Recipe
+from roadworthy.subject import Column, Network, Recipe
+from roadworthy.training.augmentation import Batch, Part, augmenter
+from roadworthy.training.checkpoint import Checkpoint, identity_of_training
+from roadworthy.training.course import Course
+from roadworthy.training.divergence import refuse_divergence
 from roadworthy.training.jobs import Examples
-from roadworthy.training.objective import (
-    Objective,
-    cross_entropy,
-    cross_entropy_of_probabilities,
-    gives_probabilities,
-    squared_error,
-    with_classes,
+from roadworthy.training.objective import Objective
+from roadworthy.training.preparation import prepared, refuse_untrainable
+from roadworthy.training.regularisation import absolute_sum, set_dropout
+from roadworthy.training.running import (
+    forward,
+    half_precision,
+    reproducible,
+    rows_at_a_time,
+    threads,
 )
-from roadworthy.training.running import ROWS_AT_A_TIME, forward, reproducible, tensor_of, threads
 from roadworthy.training.schedule import batch_count, learning_rate, orders
+from roadworthy.training.streaming import Rows, rows_on
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from torch.optim import Optimizer
 
 Progress = Callable[[int, int, float | None], None]
 
@@ -36,6 +40,8 @@ def train(
     *,
     device: str = "cpu",
     progress: Progress | None = None,
+    unfinished: Path | None = None,
+    columns: Sequence[Column] = (),
 ) -> dict[str, np.ndarray]:
     """Train a fresh module of `network` and return its weights and buffers by name.
 
@@ -43,7 +49,11 @@ def train(
     error in standard deviations of the training target for numbers. A module may return one output
     per member of an ensemble while it trains, (n, members, classes) or (n, members): the loss is
     the mean over members. With `validation` the weights of the epoch with the least validation loss
-    are returned, and training stops `recipe.patience` epochs after it.
+    (of the same kind, without label smoothing and penalties) are returned, and training stops
+    `recipe.patience` epochs after it.
+
+    Inputs that are memory-mapped, in a `ParquetRows` or too large to be copied are read batch by
+    batch; preprocessing is then fitted to a random subset of at most 65,536 training rows.
 
     The seed of the recipe decides everything random; torch's own generators are left as they were.
 
@@ -58,178 +68,131 @@ def train(
         As torch names it.
     progress : callable, optional
         Called after each epoch with its number from 1, `recipe.epochs` and the validation loss.
+    unfinished : Path, optional
+        A file where the state is laid down every few seconds. A later call for the same training goes
+        on from it and ends with the same weights, bit for bit (on the same machine with as many
+        threads); a file that is damaged or of another training is not read. The caller removes it.
+    columns : sequence of Column
+        Of a table's inputs, for augmentation.
 
     Raises
     ------
+    Diverged
+        Where the loss is no longer finite.
     UserError
-        Where the loss is no longer finite, or the module cannot take the inputs.
+        Where the module cannot take the inputs, or the recipe asks for what makes no sense for them.
     """
     import torch
 
-    _refuse_untrainable(training)
+    refuse_untrainable(training)
     with reproducible(recipe.seed, device):
         module = network.build().to(device, torch.float32)
+        set_dropout(module, recipe.dropout)
         with threads(module, training.inputs):
-            rows = _on_device(training, module, device)
-            held_out = validation and _on_device(validation, module, device)
-            objective = _prepared(module, rows)
-            best = _Best(module, recipe.patience)
-            for epoch, loss in enumerate(_epochs(module, recipe, rows, objective), start=1):
-                _refuse_divergence(loss, epoch, recipe, training)
+            rows = rows_on(training, module, device)
+            held_out = validation and rows_on(validation, module, device)
+            sample = rows.sample(recipe.seed)
+            objective = prepared(module, rows, recipe, sample)
+            augment = augmenter(recipe, sample, module, columns)
+            del sample  # of streamed rows a copy
+            course = Course(module, recipe, augment, device)
+            checkpoint = _checkpoint(unfinished, course, training, validation)
+            for loss in _epochs(course, rows, objective, checkpoint):
+                epoch = course.epoch + 1
+                refuse_divergence(loss, epoch, recipe, training)
                 found = None
-                if held_out is not None and len(held_out.inputs) > 0:
-                    found = _mean_loss(module, held_out, objective)
-                    _refuse_divergence(found, epoch, recipe, training)
-                best.see(found)
+                if held_out is not None and len(held_out) > 0:
+                    found = mean_loss(module, held_out, objective)
+                    refuse_divergence(found, epoch, recipe, training)
+                course.best.see(found)
                 if progress is not None:
                     progress(epoch, recipe.epochs, found)
-                if best.is_over:
+                if course.best.is_over:
                     break
-        return {name: value.cpu().numpy() for name, value in best.state.items()}
+        return {name: value.cpu().numpy() for name, value in course.best.state.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    inputs: "Tensor"
-    target: "Tensor"
-
-
-class _Best:
-    """The best state of a module so far, and for how many epochs it has been the best."""
-
-    def __init__(self, module: "nn.Module", patience: int | None) -> None:
-        self.module = module
-        self.patience = patience
-        self.loss = inf
-        self.epochs_without = 0
-        self.see(None)
-
-    def see(self, loss: float | None) -> None:
-        """Take note of the validation loss of an epoch; without one the last state is the best."""
-        if loss is None or loss < self.loss:
-            self.loss = inf if loss is None else loss
-            self.epochs_without = 0
-            self.state = {n: v.detach().clone() for n, v in self.module.state_dict().items()}
-        else:
-            self.epochs_without += 1
-
-    @property
-    def is_over(self) -> bool:
-        return self.patience is not None and self.epochs_without >= self.patience
-
-
-def _on_device(examples: Examples, module: "nn.Module", device: str) -> _Rows:
-    import torch
-
-    kind = torch.float32 if examples.target.dtype.kind == "f" else torch.int64
-    target = torch.from_numpy(np.array(examples.target)).to(device, kind)
-    return _Rows(tensor_of(examples.inputs, module, device), target)
-
-
-def _prepared(module: "nn.Module", rows: _Rows) -> Objective:
-    """Let the module fit its preprocessing, then choose the loss that suits its outputs."""
-    import torch
-
-    is_regression = rows.target.is_floating_point()
-    with torch.no_grad():
-        if hasattr(module, "prepare"):
-            module.prepare(rows.inputs)  # type: ignore[operator]  # a hook, see Network
-        if is_regression:
-            if hasattr(module, "prepare_target"):
-                module.prepare_target(rows.target)  # type: ignore[operator]  # a hook
-            return squared_error(float(rows.target.std()) or 1.0)
-        module.eval()
-        some = forward(module, rows.inputs[:ROWS_AT_A_TIME])
-    _refuse_labels_beyond(with_classes(some).shape[-1], rows.target)
-    return cross_entropy_of_probabilities if gives_probabilities(some) else cross_entropy
+def _checkpoint(
+    file: Path | None, course: Course, training: Examples, validation: Examples | None
+) -> Checkpoint:
+    """Take up what an earlier training laid down, where there is something."""
+    if file is None:
+        return Checkpoint(None, "")
+    start = course.best.state
+    identity = identity_of_training(start, course.recipe, training, validation, course.device)
+    checkpoint = Checkpoint(file, identity)
+    found = checkpoint.read()
+    if found is not None:
+        course.take_up(found)
+    return checkpoint
 
 
 def _epochs(
-    module: "nn.Module", recipe: Recipe, rows: _Rows, objective: Objective
+    course: Course, rows: Rows, objective: Objective, checkpoint: Checkpoint
 ) -> Iterator[float]:
     """Train one epoch after the other; yield the mean training loss of each."""
+    recipe = course.recipe
+    batches = batch_count(len(rows), recipe)
+    # The orders of epochs that are done are drawn too: those after them depend on it.
+    for order in islice(orders(len(rows), recipe, rows.blocks), course.epoch, recipe.epochs):
+        course.module.train()
+        split = order.to(course.device).tensor_split(batches)
+        for chosen in split[course.step :]:
+            step = course.epoch * batches + course.step
+            course.optimizer.param_groups[0]["lr"] = learning_rate(
+                recipe, step, recipe.epochs * batches
+            )
+            weights = None if rows.weights is None else rows.weights[chosen]
+            batch = Batch(rows.inputs(chosen), (Part(rows.target[chosen], weights),))
+            course.total += _take_step(course, batch, objective)
+            course.step += 1
+            if checkpoint.is_due:
+                checkpoint.lay_down(course.state())
+        yield float(course.total) / batches
+        course.begin_next_epoch()
+
+
+def _take_step(course: Course, batch: Batch, objective: Objective) -> "Tensor":
+    """Change the weights by one batch; return its loss."""
     import torch
 
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
-        raise UserError(
-            f"The model ({type(module).__name__}) has nothing to train: no parameter asks for a "
-            "gradient. Give a model with parameters, or its predictions."
-        )
-    optimizer = _optimizer(parameters, recipe)
-    n = len(rows.inputs)
-    batches = batch_count(n, recipe)
-    steps = recipe.epochs * batches
-    for epoch, order in zip(range(recipe.epochs), orders(n, recipe), strict=False):
-        module.train()
-        total = torch.zeros((), device=rows.inputs.device)
-        split = order.to(rows.inputs.device).tensor_split(batches)
-        for step, chosen in enumerate(split, start=epoch * batches):
-            optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
-            outputs = forward(module, rows.inputs[chosen])
-            loss = objective(outputs, rows.target[chosen], recipe.label_smoothing)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-        yield float(total) / batches
+    recipe = course.recipe
+    batch = course.augment(batch)
+    with half_precision(course.device, recipe.mixed_precision):
+        outputs = forward(course.module, batch.inputs)
+    loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
+    if recipe.l1 != 0:
+        loss = loss + recipe.l1 * absolute_sum(course.penalised)
+    course.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(course.parameters, recipe.clip_norm)
+    course.optimizer.step()
+    return loss.detach()
 
 
-def _optimizer(parameters: "list[nn.Parameter]", recipe: Recipe) -> "Optimizer":
-    import torch
-
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-        )
-    return torch.optim.AdamW(
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-
-
-def _mean_loss(module: "nn.Module", rows: _Rows, objective: Objective) -> float:
+def mean_loss(module: "nn.Module", rows: Rows, objective: Objective) -> float:
+    """Return the mean loss over rows in evaluation mode, without label smoothing."""
     import torch
 
     module.eval()
-    total = 0.0
+    total, size = 0.0, rows_at_a_time(rows.source.shape)
     with torch.inference_mode():
-        for inputs, target in zip(
-            rows.inputs.split(ROWS_AT_A_TIME), rows.target.split(ROWS_AT_A_TIME), strict=True
-        ):
-            total += float(objective(forward(module, inputs), target, 0.0)) * len(target)
-    return total / len(rows.target)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            weights = None if rows.weights is None else rows.weights[part]
+            target = rows.target[part]
+            outputs = forward(module, rows.inputs(part))
+            total += float(objective(outputs, target, 0.0, weights)) * len(target)
+    return total / len(rows)
 
 
-def _refuse_untrainable(training: Examples) -> None:
-    if len(training.target) < 2:
-        raise UserError(
-            f"Training needs at least 2 rows, but the training split has {len(training.target)}. "
-            "Give more rows, or a trained model."
-        )
+# Until the fleet imports these from where they are:
+_on_device = rows_on
+_mean_loss = mean_loss
+_refuse_divergence = refuse_divergence
+_refuse_untrainable = refuse_untrainable
 
 
-def _refuse_labels_beyond(c: int, target: "Tensor") -> None:
-    low, high = int(target.min()), int(target.max())
-    if low < 0 or high >= c:
-        raise UserError(
-            f"The model gives outputs for {c} classes, but training labels run from {low} to "
-            f"{high}; codes 0 to {c - 1} were expected. Let it give one output for each class."
-        )
-
-
-def _refuse_divergence(loss: float, epoch: int, recipe: Recipe, training: Examples) -> None:
-    if isfinite(loss):
-        return
-    missing = int(np.isnan(training.inputs).sum()) if training.inputs.dtype.kind == "f" else 0
-    way_out = (
-        f"the training inputs hold {missing} missing values: fill them inside the module"
-        if missing
-        else "lower the learning rate of the recipe, or scale the inputs inside the module"
-    )
-    raise UserError(
-        f"Training broke down in epoch {epoch} of {recipe.epochs}: the loss is {loss} at learning "
-        f"rate {recipe.learning_rate:g}; a finite loss was expected. Way out: {way_out}."
-    )
+def _prepared(module: "nn.Module", rows: Rows) -> Objective:  # pyright: ignore[reportUnusedFunction]  # see above
+    return prepared(module, rows, Recipe())

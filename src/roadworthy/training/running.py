@@ -1,8 +1,9 @@
 """Running a torch module on arrays: conversion, batches, threads, and torch's random state."""
 
 import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,11 +86,16 @@ def forward(module: "nn.Module", batch: "Tensor") -> "Tensor":
     return found
 
 
+def rows_at_a_time(shape: Sequence[int]) -> int:
+    """Return how many rows of inputs of this shape (n, ...) are run at once without gradients."""
+    return max(1, min(ROWS_AT_A_TIME, VALUES_AT_A_TIME // max(1, prod(shape[1:]))))
+
+
 def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np.ndarray:
     """Return the outputs of the module in evaluation mode, run in batches: (n, c) or (n,) float32."""
     import torch
 
-    size = max(1, min(ROWS_AT_A_TIME, VALUES_AT_A_TIME // max(1, inputs[:1].size)))
+    size = rows_at_a_time(inputs.shape)
     was_training = module.training
     module.eval()
     # An empty split still needs one call, which tells the number of outputs.
@@ -117,6 +123,41 @@ def reproducible(seed: int, device: str = "cpu") -> Generator[None]:
     ):
         torch.manual_seed(seed)
         yield
+
+
+def random_state(device: str) -> "dict[str, Tensor]":
+    """Return the states of torch's own generators that a training on this device draws from."""
+    import torch
+
+    states = {"cpu": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        states["cuda"] = torch.cuda.get_rng_state(torch.device(device))
+    if device.startswith("mps"):
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_state(states: "Mapping[str, Tensor]", device: str) -> None:
+    """Set what `random_state` returned."""
+    import torch
+
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], torch.device(device))
+    if "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
+
+
+def half_precision(device: str, wanted: bool) -> AbstractContextManager[object]:
+    """Let torch compute in bfloat16 inside what bears it, where it is wanted and the device can."""
+    import torch
+
+    kind = torch.device(device).type
+    if not wanted or kind not in ("cpu", "cuda"):
+        return nullcontext()
+    if kind == "cuda" and not torch.cuda.is_bf16_supported():
+        return nullcontext()
+    return torch.autocast(kind, torch.bfloat16)
 
 
 @contextmanager

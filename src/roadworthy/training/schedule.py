@@ -1,22 +1,38 @@
 """Which rows make up which batch, and how fast is learned at which step: the same in loop and fleet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import cos, pi
 from typing import TYPE_CHECKING
 
 from roadworthy.subject import Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
+
+BLOCKS_TOGETHER = 4  # that a source of blocks keeps in memory
 
 
-def orders(n: int, recipe: Recipe) -> "Iterator[Tensor]":
-    """Yield the order of n rows in one epoch after the other: (n,) int64 positions, without end."""
+def orders(n: int, recipe: Recipe, blocks: Sequence[int] | None = None) -> "Iterator[Tensor]":
+    """Yield the order of n rows in one epoch after the other: (n,) int64 positions, without end.
+
+    Parameters
+    ----------
+    n : int
+    recipe : Recipe
+    blocks : sequence of int, optional
+        Numbers of consecutive rows that are read together (row groups of a Parquet file), n in all. Each
+        epoch orders the blocks at random, and then the rows within every four successive ones, so
+        that no more than four have to be in memory. Rows of blocks far apart never share a batch
+        within an epoch, as they may without blocks: write files whose rows are shuffled.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
-        yield torch.randperm(n, generator=generator)
+        if blocks is None:
+            yield torch.randperm(n, generator=generator)
+        else:
+            yield _order_of_blocks(torch.tensor(blocks), generator)
 
 
 def batch_count(n: int, recipe: Recipe) -> int:
@@ -32,3 +48,14 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     if recipe.schedule == "cosine":
         return recipe.learning_rate * ((1 + cos(pi * step / steps)) / 2)
     return recipe.learning_rate
+
+
+def _order_of_blocks(sizes: "Tensor", generator: "Generator") -> "Tensor":
+    import torch
+
+    ends = sizes.cumsum(0)
+    together: list[Tensor] = []
+    for chosen in torch.randperm(len(sizes), generator=generator).split(BLOCKS_TOGETHER):
+        rows = torch.cat([torch.arange(int(ends[i] - sizes[i]), int(ends[i])) for i in chosen])
+        together.append(rows[torch.randperm(len(rows), generator=generator)])
+    return torch.cat(together)

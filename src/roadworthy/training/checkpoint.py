@@ -1,0 +1,138 @@
+"""The state of an unfinished training in a file: all of it or nothing, and only for the same training.
+
+Tensors are kept as safetensors, the rest as JSON in the header.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from roadworthy.errors import UserError
+from roadworthy.files import write
+from roadworthy.subject import Recipe
+from roadworthy.training.jobs import Examples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "roadworthy checkpoint 1"
+SECONDS_BETWEEN = 5.0
+SAMPLED_ROWS = 4096  # of inputs that tell one training from another
+
+Numbers = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything that the next step of a training depends on."""
+
+    tensors: "Mapping[str, Tensor]"
+    numbers: Numbers
+
+
+class Checkpoint:
+    """A file that holds the latest state of one training.
+
+    Parameters
+    ----------
+    file : Path or None
+        None: nothing is kept.
+    identity : str
+        Of the training; a state of another one is not read.
+    """
+
+    def __init__(self, file: Path | None, identity: str) -> None:
+        self.file = file
+        self.identity = identity
+        self._written = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last state was laid down long enough ago."""
+        return self.file is not None and time.monotonic() - self._written >= SECONDS_BETWEEN
+
+    def lay_down(self, state: State) -> None:
+        """Put a state in place of the one before.
+
+        Where the disk is full, training goes on without.
+        """
+        from safetensors.torch import save
+
+        assert self.file is not None
+        tensors = {name: value.detach().cpu().clone() for name, value in state.tensors.items()}
+        header = {
+            "format": FORMAT,
+            "identity": self.identity,
+            "numbers": json.dumps(state.numbers),
+            "content": _digest(tensors),
+        }
+        try:
+            write(self.file, save(tensors, header))
+        except UserError:
+            self.file = None  # the weights themselves are still to come, and say what is wrong
+        self._written = time.monotonic()
+
+    def read(self) -> State | None:
+        """Return the state that was laid down; None where there is none, or it is damaged or foreign."""
+        from safetensors import SafetensorError, safe_open
+
+        if self.file is None or not self.file.is_file():
+            return None
+        try:
+            with safe_open(self.file, "pt") as opened:
+                header = opened.metadata() or {}
+                if (header.get("format"), header.get("identity")) != (FORMAT, self.identity):
+                    return None
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 # no mapping
+        except (OSError, SafetensorError):
+            return None
+        if header.get("content") != _digest(tensors):
+            return None
+        return State(tensors, json.loads(header["numbers"]))
+
+
+def identity_of_training(
+    start: "Mapping[str, Tensor]",
+    recipe: Recipe,
+    training: Examples,
+    validation: Examples | None,
+    device: str,
+) -> str:
+    """Return what tells one training from another.
+
+    That is the recipe, the weights it starts from (preprocessing included), all targets and evenly spread
+    rows of the inputs, and the device.
+    """
+    import torch
+
+    settings = json.dumps([torch.__version__, asdict(recipe), device], sort_keys=True, default=str)
+    parts = [settings.encode(), _digest(start).encode()]
+    for examples in (training, validation):
+        if examples is None:
+            parts.append(b"none")
+            continue
+        n = len(examples.target)
+        rows = np.unique(np.linspace(0, max(n - 1, 0), min(n, SAMPLED_ROWS)).astype(np.int64))
+        for array in (examples.target, examples.row_weights, examples.inputs[rows]):
+            parts.append(b"none" if array is None else _digest_of_array(array).encode())
+    return sha256(b"\n".join(parts)).hexdigest()
+
+
+def _digest(tensors: "Mapping[str, Tensor]") -> str:
+    digest = sha256()
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {_digest_of_array(array)}\n".encode())
+    return digest.hexdigest()
+
+
+def _digest_of_array(array: np.ndarray) -> str:
+    digest = sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
