@@ -1,10 +1,10 @@
-"""The audit as JUnit XML: a build server shows checks as it shows tests."""
+"""An audit or a diff as JUnit XML: a build server shows checks as it shows tests."""
 
 import re
 import xml.etree.ElementTree as ET
 
-from roadworthy.reports import wording
-from roadworthy.results import Audit, Finding
+from roadworthy.reports import effect_words, wording
+from roadworthy.results import Audit, Diff, Effect, Finding
 
 # XML 1.0 has no place for these, not even escaped.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -27,6 +27,46 @@ def junit(audit: Audit) -> str:
             _case(suite, finding)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def diff_junit(diff: Diff) -> str:
+    """Write a diff as JUnit XML.
+
+    Harm that is shown, and not shown to lie within its margin, is a failure; harm that is not ruled out,
+    and what was not measured, is skipped with its reason. One suite per challenge.
+    """
+    root = ET.Element("testsuites", name=_clean(f"roadworthy {diff.after.name}"))
+    _count_effects(root, diff.effects)
+    for challenge in dict.fromkeys(e.challenge for e in diff.effects):
+        effects = tuple(e for e in diff.effects if e.challenge == challenge)
+        suite = ET.SubElement(root, "testsuite", name=_clean(challenge))
+        suite.set("timestamp", _clean(diff.started))
+        _count_effects(suite, effects)
+        for effect in effects:
+            _effect(suite, effect)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def _effect(suite: ET.Element, effect: Effect) -> None:
+    name = _clean(f"roadworthy.{effect.challenge}")
+    case = ET.SubElement(suite, "testcase", classname=name, name=_clean(effect.check))
+    said = _clean(effect_words.spoken(effect))
+    match effect_words.state_of(effect):
+        case "harmed":
+            ET.SubElement(case, "failure", message=said, type="harmed").text = _clean(effect.title)
+        case "open" | "not_measured" as state:
+            ET.SubElement(case, "skipped", message=said, type=state).text = _clean(effect.title)
+        case _:
+            ET.SubElement(case, "system-out").text = said
+
+
+def _count_effects(element: ET.Element, effects: tuple[Effect, ...]) -> None:
+    counts = effect_words.count_states(effects)
+    element.set("tests", str(len(effects)))
+    element.set("failures", str(counts["harmed"]))
+    element.set("errors", "0")
+    element.set("skipped", str(counts["open"] + counts["not_measured"]))
 
 
 def _case(suite: ET.Element, finding: Finding) -> None:

@@ -1,22 +1,14 @@
 """The report as one HTML page: no network, no code but its own, readable in every light and in print."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
-from roadworthy.reports import wording
+from roadworthy.reports import document, wording
 from roadworthy.reports.channels import PAGE
 from roadworthy.reports.figures import Limits, Spec, caption, figure
 from roadworthy.reports.interval import IntervalLine, interval_line
 from roadworthy.reports.numbers import NumberTable, numbers
 from roadworthy.results import Audit, Evidence, Example, Examples, Finding, Table, Verdict
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MOST_BYTES = 2_000_000
 PICTURE = "data:image/png;base64,"
@@ -104,31 +96,27 @@ def html(audit: Audit, contents: bool | None = None) -> str:
 
 
 def _page(audit: Audit, room: Room, contents: bool) -> str:
-    script, style = _script(), _read("report.css")
     challenges = _challenges(audit, room, contents)
     views = {view.finding.check: view for c in challenges for view in c.findings}
     ordered = [views[f.check] for f in wording.worst_first(audit.findings)]
     state, said = wording.headline(audit)
-    return (
-        _templates()
-        .get_template("report.html.jinja")
-        .render(
-            audit=audit,
-            words=wording,
-            script=script,
-            script_hash=_hash(script),
-            style=style,
-            contents=contents,
-            state=state,
-            headline=said,
-            counts=wording.count_verdicts(audit.findings),
-            failing=[v for v in ordered if v.finding.verdict == "fail"],
-            broken=[v for v in ordered if v.finding.verdict == "error"],
-            undecided=[v for v in ordered if v.finding.verdict == "inconclusive"],
-            unmeasured=[v for v in ordered if v.finding.verdict == "not_run"],
-            challenges=challenges,
-            looks=wording.LOOKS,
-        )
+    return document.render(
+        "report.html.jinja",
+        ("report.css",),
+        document.drawing_script(),
+        audit=audit,
+        version=audit.roadworthy_version,
+        words=wording,
+        contents=contents,
+        state=state,
+        headline=said,
+        counts=wording.count_verdicts(audit.findings),
+        failing=[v for v in ordered if v.finding.verdict == "fail"],
+        broken=[v for v in ordered if v.finding.verdict == "error"],
+        undecided=[v for v in ordered if v.finding.verdict == "inconclusive"],
+        unmeasured=[v for v in ordered if v.finding.verdict == "not_run"],
+        challenges=challenges,
+        looks=wording.LOOKS,
     )
 
 
@@ -156,7 +144,7 @@ def _view(finding: Finding, room: Room, contents: bool) -> FindingView:
         quantity=wording.quantity(finding),
         line=interval_line(finding),
         exhibits=tuple(
-            _exhibit(evidence, f"spec-{finding.check}-{i}", room, contents)
+            exhibit(evidence, f"spec-{finding.check}-{i}", room, contents)
             for i, evidence in enumerate(shown)
         ),
         left_out=len(finding.evidence) - len(shown),
@@ -164,7 +152,8 @@ def _view(finding: Finding, room: Room, contents: bool) -> FindingView:
     )
 
 
-def _exhibit(evidence: Evidence, spec_id: str, room: Room, contents: bool) -> Exhibit:
+def exhibit(evidence: Evidence, spec_id: str, room: Room, contents: bool) -> Exhibit:
+    """Lay out one piece of evidence, as much of it as there is room for."""
     examples = evidence.examples if isinstance(evidence, Examples) else ()
     pictured = [e for e in examples if contents and (e.picture or "").startswith(PICTURE)]
     return Exhibit(
@@ -177,35 +166,3 @@ def _exhibit(evidence: Evidence, spec_id: str, room: Room, contents: bool) -> Ex
         table=numbers(evidence, room.rows, contents),
         open=isinstance(evidence, (Table, Examples)) and not pictured,
     )
-
-
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("roadworthy.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "sort_keys": True}
-    return made
-
-
-@cache
-def _script() -> str:
-    """Bundle the drawing library with the page's own lines; the page allows this script and no other."""
-    import vl_convert
-
-    return vl_convert.javascript_bundle(_read("draw.js"))
-
-
-@cache
-def _read(name: str) -> str:
-    return (files("roadworthy.reports") / "templates" / name).read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -35,7 +35,7 @@ def markdown(audit: Audit, pictures: str | None = None) -> str:
         f"<sub>roadworthy {raw(audit.roadworthy_version)}, seed {audit.seed}, subject "
         f"{raw(audit.subject.key)}. The whole record is in audit.json.</sub>",
     ]
-    return _fitted([part for part in parts if part])
+    return fitted([part for part in parts if part])
 
 
 def markdown_pictures(audit: Audit) -> Mapping[str, str]:
@@ -110,7 +110,7 @@ def _finding(finding: Finding, contents: bool, pictures: str | None) -> str:
 
 def _evidence(evidence: Evidence, contents: bool, picture: str | None) -> list[str]:
     if isinstance(evidence, (Examples, Table)):
-        return ["", *_folded(evidence.title, _table(evidence, contents))]
+        return ["", *folded(evidence.title, _table(evidence, contents))]
     return ["", f"![{safe(evidence.title)}]({picture})"] if picture else []
 
 
@@ -143,16 +143,17 @@ def _all_checks(audit: Audit) -> str:
             f"| {look.symbol} {look.word} | `{finding.check.replace('`', '')}` | {safe(number)} "
             f"| {bound or ''} |"
         )
-    return "\n".join(_folded(f"All {wording.counted(len(audit.findings), 'check')}", lines))
+    return "\n".join(folded(f"All {wording.counted(len(audit.findings), 'check')}", lines))
 
 
 def _many(audit: Audit) -> str:
     return "\n".join(
-        _folded("Many verdicts at once", [safe(s) for s in wording.multiplicity_words(audit)])
+        folded("Many verdicts at once", [safe(s) for s in wording.multiplicity_words(audit)])
     )
 
 
-def _folded(title: str, lines: list[str]) -> list[str]:
+def folded(title: str, lines: list[str]) -> list[str]:
+    """Fold lines under a title that opens them."""
     return [f"<details><summary>{raw(title)}</summary>", "", *lines, "", "</details>"]
 
 
@@ -160,7 +161,7 @@ def _file(finding: Finding, i: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', finding.check)}-{i}.svg"
 
 
-def _fitted(parts: list[str]) -> str:
+def fitted(parts: list[str]) -> str:
     """Join parts, leaving out whole ones from the point where a comment would be too long."""
     kept: list[str] = []
     letters = 0

@@ -2,6 +2,7 @@
 
 import csv as writer
 import io
+from collections.abc import Iterable, Mapping, Sequence
 
 from roadworthy.results import Audit, Cell, Finding
 
@@ -15,11 +16,15 @@ def rows(audit: Audit) -> list[dict[str, Cell]]:
 
 def csv(audit: Audit) -> str:
     """Write one line per finding; text that a spreadsheet would run as a formula is quoted."""
-    columns = list(_row(Finding("", "", "", "note", "")))
+    return csv_text(list(_row(Finding("", "", "", "note", ""))), rows(audit))
+
+
+def csv_text(columns: Sequence[str], lines: Iterable[Mapping[str, Cell]]) -> str:
+    """Write records as CSV; text that a spreadsheet would run as a formula is quoted."""
     buffer = io.StringIO()
-    lines = writer.DictWriter(buffer, columns, lineterminator="\n")
-    lines.writeheader()
-    lines.writerows({k: _harmless(v) for k, v in row.items()} for row in rows(audit))
+    written = writer.DictWriter(buffer, columns, lineterminator="\n")
+    written.writeheader()
+    written.writerows({k: _harmless(v) for k, v in line.items()} for line in lines)
     return buffer.getvalue()
 
 

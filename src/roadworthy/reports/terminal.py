@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.reports import wording
 from roadworthy.reports.interval import interval_line
+from roadworthy.reports.lines import WIDEST, printed, text
 from roadworthy.results import Audit, Finding, Verdict
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ WORDY: tuple[Verdict, ...] = ("fail", "error", "inconclusive")
 WORD = 14  # columns of the widest verdict with its symbol
 NAME = 32  # columns that a check's name is given in a list, at most
 NARROW = 76  # columns below which lists are not aligned
-WIDEST = 110  # longer lines are hard to read
 LINE = 56  # columns of the drawn interval
-ASCII = str.maketrans("\u00a0–−·…─━●│’“”", ' --..-=o|\'""')
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,8 @@ class ConsoleReport:
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
         """Give rich the lines of the report, wrapped here so that none ends in blanks."""
-        plain = options.ascii_only
         width = min(options.max_width, WIDEST)
-        for head, text in _lines(self.audit, plain, width):
-            yield from _wrapped(head, text, plain, width, console)
+        yield from printed(_lines(self.audit, options.ascii_only, width), console, options)
 
 
 def console(audit: Audit) -> ConsoleReport:
@@ -50,7 +47,7 @@ def console(audit: Audit) -> ConsoleReport:
 
 def _lines(audit: Audit, plain: bool, width: int) -> Iterator[tuple["Text", "Text"]]:
     """Give pairs: what begins a line, and the text whose further lines hang under its beginning."""
-    empty = _text("")
+    empty = text("")
     yield from _opening(audit, plain)
     ordered = wording.worst_first(audit.findings)
     for finding in (f for f in ordered if f.verdict in WORDY):
@@ -65,7 +62,7 @@ def _lines(audit: Audit, plain: bool, width: int) -> Iterator[tuple["Text", "Tex
     yield from _not_run([f for f in ordered if f.verdict == "not_run"], plain)
     yield empty, empty
     for said in wording.multiplicity_words(audit)[:-1]:
-        yield empty, _text(said, "dim")
+        yield empty, text(said, "dim")
     # Once more at the end: in a long report it is this that stays in sight.
     yield empty, empty
     yield _headline(audit, plain)
@@ -74,29 +71,29 @@ def _lines(audit: Audit, plain: bool, width: int) -> Iterator[tuple["Text", "Tex
 def _not_run(findings: list[Finding], plain: bool) -> Iterator[tuple["Text", "Text"]]:
     """Say each reason once, with the checks that it keeps from running."""
     if findings:
-        yield _text(""), _text("")
+        yield text(""), text("")
     for reason in dict.fromkeys(wording.why(finding) for finding in findings):
         names = [finding.check for finding in findings if wording.why(finding) == reason]
-        yield _verdict("not_run", plain), _text(", ".join(names))
-        yield _text("  "), _text(reason, "dim")
+        yield _verdict("not_run", plain), text(", ".join(names))
+        yield text("  "), text(reason, "dim")
 
 
 def _opening(audit: Audit, plain: bool) -> Iterator[tuple["Text", "Text"]]:
-    empty = _text("")
+    empty = text("")
     rows = ", ".join(f"{split.name} {split.rows:,}" for split in audit.subject.splits)
-    title = _text(audit.subject.name, "bold")
+    title = text(audit.subject.name, "bold")
     yield empty, title.append("  evidence, not certification", style="not bold dim")
     yield (
         empty,
-        _text(f"{audit.subject.task}, {audit.subject.modality}; {rows or 'no rows'}", "dim"),
+        text(f"{audit.subject.task}, {audit.subject.modality}; {rows or 'no rows'}", "dim"),
     )
     seconds = wording.seconds_words(audit.seconds)
-    yield empty, _text(f"profile {audit.profile}, seed {audit.seed}, {seconds}", "dim")
+    yield empty, text(f"profile {audit.profile}, seed {audit.seed}, {seconds}", "dim")
     yield empty, empty
     yield _headline(audit, plain)
     if not audit.complete:
-        yield empty, _text(wording.incomplete_words(audit), "bold")
-    counts = _text("")
+        yield empty, text(wording.incomplete_words(audit), "bold")
+    counts = text("")
     for verdict, count in wording.count_verdicts(audit.findings).items():
         word = wording.LOOKS[verdict].word.lower()
         if count:
@@ -106,36 +103,36 @@ def _opening(audit: Audit, plain: bool) -> Iterator[tuple["Text", "Text"]]:
 
 def _headline(audit: Audit, plain: bool) -> tuple["Text", "Text"]:
     state, said = wording.headline(audit)
-    text = _text(said, STYLES[state]).append(f" {wording.exit_words(audit)}", style="not bold dim")
-    return _text(f"{_symbol(state, plain)} ", STYLES[state]), text
+    line = text(said, STYLES[state]).append(f" {wording.exit_words(audit)}", style="not bold dim")
+    return text(f"{_symbol(state, plain)} ", STYLES[state]), line
 
 
 def _wordy(finding: Finding, plain: bool, width: int) -> Iterator[tuple["Text", "Text"]]:
-    indent = _text("  ")
+    indent = text("  ")
     challenge = wording.challenge_words(finding.challenge).lower()
-    name = _text(finding.check, "bold").append(f"  {challenge}", style="not bold dim")
+    name = text(finding.check, "bold").append(f"  {challenge}", style="not bold dim")
     yield _verdict(finding.verdict, plain), name
-    yield indent, _text(wording.sentence(finding.title))
+    yield indent, text(wording.sentence(finding.title))
     if number := wording.number_line(finding):
-        yield indent, _text(number, "bold")
+        yield indent, text(number, "bold")
     if drawn := _drawn(finding, min(width - 4, LINE)):
         yield indent, drawn
     said = wording.sentence(finding.details) if finding.verdict == "fail" else wording.why(finding)
     said = f"{said} {wording.examples_words(finding)}".strip()
     if said:
-        yield indent, _text(said)
+        yield indent, text(said)
     if finding.survives_correction is False:
-        yield indent, _text("Does not remain after the correction over the whole run: only a lead.")
+        yield indent, text("Does not remain after the correction over the whole run: only a lead.")
     if finding.next:
-        yield _text("  Next: ", "bold cyan"), _text(wording.sentence(finding.next))
+        yield text("  Next: ", "bold cyan"), text(wording.sentence(finding.next))
 
 
 def _list_line(finding: Finding, plain: bool, width: int, room: int) -> tuple["Text", "Text"]:
     head = _verdict(finding.verdict, plain)
     said = wording.short_number_line(finding) or wording.why(finding)
     if width < NARROW:
-        return head, _text(finding.check).append(f" {said}", style="dim")
-    return head.append(f"{finding.check:<{room}} ", style="default not bold"), _text(said, "dim")
+        return head, text(finding.check).append(f" {said}", style="dim")
+    return head.append(f"{finding.check:<{room}} ", style="default not bold"), text(said, "dim")
 
 
 def _drawn(finding: Finding, length: int) -> "Text | None":
@@ -148,7 +145,7 @@ def _drawn(finding: Finding, length: int) -> "Text | None":
         return round(percent / 100 * (length - 1))
 
     low, high = column(laid.low), column(laid.high)
-    line = _text("")
+    line = text("")
     for i in range(length):
         if i == column(laid.bound):
             line.append("│", style="bold")
@@ -163,42 +160,11 @@ def _drawn(finding: Finding, length: int) -> "Text | None":
     return line
 
 
-def _wrapped(
-    head: "Text", text: "Text", plain: bool, width: int, console: "Console"
-) -> Iterator["Text"]:
-    if plain:
-        head, text = _ascii(head), _ascii(text)
-    hang = len(head.plain)
-    if hang > 0.6 * width:  # no room beside it: the text begins on a line of its own
-        head.rstrip()
-        yield head
-        head, hang = _text("  "), 2
-    for line in text.wrap(console, width - hang) or [text]:
-        made = head + line
-        made.rstrip()
-        yield made
-        head = _text(" " * hang)
-
-
 def _verdict(verdict: Verdict, plain: bool) -> "Text":
     word = f"{_symbol(verdict, plain)} {wording.LOOKS[verdict].word.upper()}"
-    return _text(f"{word:<{WORD}} ", STYLES[verdict])
+    return text(f"{word:<{WORD}} ", STYLES[verdict])
 
 
 def _symbol(verdict: Verdict, plain: bool) -> str:
     look = wording.LOOKS[verdict]
     return look.ascii if plain else look.symbol
-
-
-def _text(text: str, style: str = "") -> "Text":
-    from rich.text import Text
-
-    # Control characters of a column name would move the cursor; rich leaves some of them in.
-    return Text("".join(c if c.isprintable() or c == "\u00a0" else " " for c in text), style=style)
-
-
-def _ascii(text: "Text") -> "Text":
-    """Replace what a terminal without Unicode cannot show, letter for letter so that styles stay."""
-    made = text.copy()
-    made.plain = made.plain.translate(ASCII).encode("ascii", "replace").decode()
-    return made

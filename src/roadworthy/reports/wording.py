@@ -95,7 +95,7 @@ def quantity(finding: Finding) -> Quantity | None:
     value, low, high = (scale * v for v in (finding.value, finding.low, finding.high))
     bound = None if finding.requirement is None else scale * finding.requirement.bound
     exact = low == high
-    decimals = _decimals(value, low, high, bound)
+    decimals = decimals_for(value, low, high, bound)
     return Quantity(
         value=number(value, decimals),
         low=number(low, decimals),
@@ -377,7 +377,7 @@ def sentence(text: str) -> str:
     return begin + text[1:] + stop
 
 
-def _decimals(value: float, low: float, high: float, bound: float | None) -> int:
+def decimals_for(value: float, low: float, high: float, bound: float | None) -> int:
     """Choose decimals: two digits of the interval's width, more while rounding hides the bound's side."""
     width = high - low
     if width <= 0:

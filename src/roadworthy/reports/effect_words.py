@@ -1,0 +1,418 @@
+"""How effects are said in words: helped or harmed, by how much, and what came of each repair.
+
+One place, so that page, terminal, pull request and table say the same of the same effect. Numbers are
+said as better or worse, never by their sign: for one check less is better, for the next one more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from roadworthy.reports import wording
+from roadworthy.reports.wording import Look
+from roadworthy.results import Candidate, Cost, Diff, Difference, Effect, Fix, Verdict
+
+State = Literal[
+    "harmed", "open", "tolerated", "helped", "none", "noted", "not_measured", "untouched"
+]
+
+EFFECTS: Mapping[State, Look] = {
+    "harmed": Look(
+        "Harmed", "▼", "v", "worse, and that it is by more than the margin is not ruled out"
+    ),
+    "open": Look(
+        "Harm open", "?", "?", "no effect shown, but harm beyond the margin is not ruled out"
+    ),
+    "tolerated": Look("Harmed, tolerated", "▽", "u", "worse, by less than the margin for certain"),
+    "helped": Look("Helped", "▲", "^", "better: the whole interval lies on that side"),
+    "none": Look("No effect shown", "≈", "~", "the interval reaches over zero"),
+    "noted": Look("Note", "i", "i", "a description; neither direction is better"),
+    "not_measured": Look("Not measured", "–", "-", "one side has no number, for the reason given"),
+    "untouched": Look("Untouched", "·", ".", "nothing that the check rests on was changed"),
+}
+STATES: tuple[State, ...] = tuple(EFFECTS)  # worst first
+SHOWN: tuple[State, ...] = ("harmed", "open", "tolerated", "helped")  # what a reader must see
+
+OUTCOMES: Mapping[str, Look] = {
+    "accepted": Look("Accepted", "✓", "+", "better than its sham, and no harm beyond a margin"),
+    "rejected": Look("Rejected", "✗", "x", "the evidence does not carry it, or it may do harm"),
+    "error": Look("Error", "!", "!", "it broke; nothing is known of it"),
+    "not_applicable": Look("Does not apply", "–", "-", "it cannot be used on this subject"),
+    "not_run": Look("Not run", "–", "-", "it was not tried, for the reason given"),
+}
+SHADES: Mapping[str, Verdict] = {
+    "accepted": "pass",
+    "rejected": "fail",
+    "error": "error",
+    "not_applicable": "not_run",
+    "not_run": "not_run",
+}
+CLAIMS: Mapping[str, str] = {
+    "these_weights": "These weights",
+    "this_remedy": "This remedy",
+    "beyond_sham": "Beyond the sham",
+    "confirmed": "Confirmed",
+}
+SAME_COST = 0.05  # of the cost: timings differ that much by themselves
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An effect's numbers in words, all to one precision.
+
+    `size` and `span`, the interval, are said in the direction of `side`; where the interval reaches
+    over zero, `span` names the direction of both its ends. It is "" where nothing is left to chance.
+    """
+
+    size: str
+    span: str
+    span_unit: str
+    side: Literal["better", "worse", "more", "less", "the same"]
+    before: str
+    after: str
+    change: str
+    low: str
+    high: str
+    unit: str
+
+
+def state_of(effect: Effect) -> State:
+    """Tell harm that is tolerated, and harm that is left open, from the rest."""
+    match effect.effect:
+        case "harmed":
+            return "tolerated" if effect.non_inferior or not effect.required else "harmed"
+        case "no_effect_shown" if effect.larger_is == "neither":
+            return "noted"
+        case "no_effect_shown":
+            return "open" if effect.required and effect.non_inferior is False else "none"
+        case known:
+            return known
+
+
+def name_words(name: str) -> str:
+    """Say a name of the code: "temperature_scaling + dropout" is "Temperature scaling + dropout"."""
+    return wording.challenge_words(name)
+
+
+def in_sentence(name: str) -> str:
+    """Say a name of the code within a sentence: "temperature scaling"."""
+    return name.replace("_", " ")
+
+
+def gain(effect: Effect) -> tuple[float, float, float] | None:
+    """Give value, low and high of the difference with better above zero; None without a difference."""
+    found = effect.difference
+    if found is None:
+        return None
+    if effect.larger_is == "worse":
+        return -found.value, -found.high, -found.low
+    return found.value, found.low, found.high
+
+
+def amount(effect: Effect) -> Amount | None:
+    """Say by how much; None where there is no difference."""
+    found, turned = effect.difference, gain(effect)
+    if found is None or turned is None:
+        return None
+    scale, unit = difference_unit(effect.unit)
+    decimals = wording.decimals_for(
+        *(scale * v for v in (found.value, found.low, found.high)), None
+    )
+
+    def said(value: float) -> str:
+        return wording.number(scale * value, decimals)
+
+    value, low, high = turned
+    good, bad = ("more", "less") if effect.larger_is == "neither" else ("better", "worse")
+    least, most = sorted((abs(low), abs(high)))
+    span = f"{said(least)} to {said(most)}"
+    ends = wording.join_unit(span, unit)
+    if low < 0 < high:
+        span = f"{said(-low)} {bad} to {said(high)} {good}"
+        ends = f"{wording.join_unit(said(-low), unit)} {bad} to {said(high)} {good}"
+    return Amount(
+        size=said(abs(value)),
+        span="" if low == high else span,
+        span_unit="" if low == high else ends,
+        side=good if value > 0 else bad if value < 0 else "the same",
+        before=_value(effect.before, effect.unit, decimals),
+        after=_value(effect.after, effect.unit, decimals),
+        change=_signed(said(found.value)),
+        low=_signed(said(found.low)),
+        high=_signed(said(found.high)),
+        unit=unit,
+    )
+
+
+def difference_unit(unit: str) -> tuple[float, str]:
+    """Give factor and words of a difference's unit: shares differ by points of a percentage."""
+    scale, shown = wording.percent_unit(unit)
+    return scale, "points" if shown.startswith("%") else shown
+
+
+def amount_words(effect: Effect) -> str:
+    """Say the difference: "better by 6.6 points (95 % interval 5.2 to 8.0)"; "" without one."""
+    found = amount(effect)
+    if found is None:
+        return ""
+    said = (
+        "the same"
+        if found.side == "the same"
+        else f"{found.side} by {wording.join_unit(found.size, found.unit)}"
+    )
+    if not found.span:
+        return f"{said}, counted exactly" if found.side != "the same" else said
+    assert effect.difference is not None
+    level = wording.plain(100 * effect.difference.level)
+    return f"{said} ({level}\u00a0% interval {found.span})"
+
+
+def difference_words(difference: Difference, like: Effect | None) -> str:
+    """Say a difference of the check that an effect is of, as that effect's own would be said."""
+    if like is None:
+        return ""
+    said = amount_words(replace(like, difference=difference))
+    trainings = f", {difference.seeds} trainings" if difference.seeds > 1 else ""
+    return f"{said}, {wording.counted(difference.n, 'pair')}{trainings}"
+
+
+def passage(effect: Effect) -> str:
+    """Say from what to what: "8.7 % → 2.1 %", with a dash where there is no number."""
+    found = amount(effect)
+    before = found.before if found else _value(effect.before, effect.unit, None)
+    after = found.after if found else _value(effect.after, effect.unit, None)
+    return f"{before} → {after}"
+
+
+def margin_words(effect: Effect) -> str:
+    """Say the largest harm that is tolerated, "" where there is none."""
+    if effect.margin is None:
+        return ""
+    scale, unit = difference_unit(effect.unit)
+    said = wording.plain(float(f"{scale * effect.margin:.4g}"))
+    return wording.join_unit(said, "point" if (said, unit) == ("1", "points") else unit)
+
+
+def spoken(effect: Effect) -> str:
+    """Say all of an effect in one short paragraph: what a pointer, or a screen reader, asks for."""
+    look = EFFECTS[state_of(effect)]
+    parts = [f"{name_words(effect.check)}: {look.word.lower()}."]
+    if said := amount_words(effect):
+        parts.append(f"{wording.sentence(said)} {wording.sentence(passage(effect))}")
+    if effect.verdict_before != effect.verdict_after:
+        parts.append(wording.sentence(verdict_words(effect)))
+    if effect.margin is not None and effect.effect not in ("untouched", "not_measured"):
+        parts.append(f"Largest harm tolerated: {margin_words(effect)}.")
+    found = effect.difference
+    if found is not None and effect.effect != "untouched":
+        trainings = f", {wording.counted(found.seeds, 'training')}" if found.seeds > 1 else ""
+        parts.append(f"{wording.counted(found.n, 'pair')}{trainings}.")
+    if effect.reason:
+        parts.append(wording.sentence(effect.reason))
+    return " ".join(parts)
+
+
+def verdict_words(effect: Effect) -> str:
+    """Say how the verdict changed: "fail before, pass after"."""
+    before, after = (
+        wording.LOOKS[v].word.lower() for v in (effect.verdict_before, effect.verdict_after)
+    )
+    return f"{before} before and after" if before == after else f"{before} before, {after} after"
+
+
+def effects_of(fix: Fix, mitigation: str) -> list[Effect]:
+    """Give one repair's effects, worst first."""
+    return worst_first(e for e in fix.effects if e.mitigation == mitigation)
+
+
+def worst_first(effects: Iterable[Effect]) -> list[Effect]:
+    """Order effects by their state; as they were given within."""
+    return sorted(effects, key=lambda e: STATES.index(state_of(e)))
+
+
+def count_states(effects: Iterable[Effect]) -> dict[State, int]:
+    """Count the effects of each state, worst first, zeros included."""
+    counts = dict.fromkeys(STATES, 0)
+    for effect in effects:
+        counts[state_of(effect)] += 1
+    return counts
+
+
+def target_effect(fix: Fix, candidate: Candidate) -> Effect | None:
+    """Give what a repair did to the check that it is to repair."""
+    of = (candidate.mitigation, candidate.target)
+    return next((e for e in fix.effects if (e.mitigation, e.check) == of), None)
+
+
+def fix_headline(fix: Fix) -> tuple[Verdict, str]:
+    """Say in one sentence how many repairs are accepted."""
+    accepted = sum(c.accepted for c in fix.candidates)
+    tried = sum(c.state in ("accepted", "rejected") for c in fix.candidates)
+    if not fix.candidates:
+        return "note", "No repair was tried."
+    if accepted:
+        return "pass", f"{accepted} of {wording.counted(tried, 'repair')} accepted."
+    if tried:
+        none = "The one repair that was tried is" if tried == 1 else f"None of {tried} repairs is"
+        return "inconclusive", f"{none} {'not ' if tried == 1 else ''}accepted."
+    broke = sum(c.state == "error" for c in fix.candidates)
+    return ("error" if broke else "not_run"), "No repair could be measured."
+
+
+def gist(fix: Fix, candidate: Candidate) -> str:
+    """Say what one repair came to, for someone who decides."""
+    name = wording.sentence(in_sentence(candidate.mitigation)).rstrip(".")
+    target, effect = in_sentence(candidate.target), target_effect(fix, candidate)
+    if not candidate.accepted or effect is None or effect.difference is None:
+        state = OUTCOMES[candidate.state].word.lower()
+        return f"{name}: {state}. {wording.sentence(candidate.reason)}".strip()
+    return (
+        f"{name} brings {target} from {passage(effect).replace(' → ', ' to ')}, "
+        f"{amount_words(effect)}, and {harm_words(effects_of(fix, candidate.mitigation))}."
+    )
+
+
+def rest_words(fix: Fix) -> str:
+    """Name the repairs that are not accepted, by what became of them."""
+    said: list[str] = []
+    for state, look in OUTCOMES.items():
+        names = [in_sentence(c.mitigation) for c in fix.candidates if c.state == state]
+        if names and state != "accepted":
+            said.append(f"{look.word}: {listed(names)}.")
+    return " ".join(said)
+
+
+def harm_words(effects: Sequence[Effect]) -> str:
+    """Say what an accepted repair harms."""
+    worse = [in_sentence(e.check) for e in effects if state_of(e) in ("harmed", "tolerated")]
+    if worse:
+        return f"makes {listed(worse)} worse, within the margin"
+    return "no harm is shown"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Put names in a row: "a, b and c", "a, b, c, d and 3 more"."""
+    shown = list(names[:most])
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return " and ".join([*([", ".join(shown[:-1])] if len(shown) > 1 else []), *shown[-1:]])
+
+
+def diff_headline(diff: Diff) -> tuple[Verdict, str]:
+    """Say in one sentence what got worse."""
+    counts = count_states(diff.effects)
+    worse = counts["harmed"] + counts["tolerated"]
+    measured = sum(counts[s] for s in (*SHOWN, "none", "untouched"))
+    if counts["harmed"]:
+        verb = "is" if worse == 1 else "are"
+        margin = f", {counts['harmed']} of them not within its margin" if worse > 1 else ""
+        return "fail", f"{worse} of {wording.counted(measured, 'check')} {verb} worse{margin}."
+    if counts["open"]:
+        return "inconclusive", (
+            f"No harm beyond a margin is shown, but for {wording.counted(counts['open'], 'check')} "
+            "it is not ruled out."
+        )
+    if not measured:
+        return "inconclusive", "Nothing could be compared."
+    if worse:
+        return "pass", f"{worse} of {wording.counted(measured, 'check')} worse, within the margin."
+    return "pass", f"None of {wording.counted(measured, 'check')} is worse."
+
+
+def pairing_words(diff: Diff) -> str:
+    """Say whether the two were measured on the same rows."""
+    if diff.paired:
+        return f"Paired over {wording.counted(diff.paired, 'test row')} that both have."
+    return "Not paired: measured on different rows, so that only large differences show."
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """One cost before and after, in words; `ratio` is "" where one side is unknown."""
+
+    name: str
+    before: str
+    after: str
+    ratio: str
+    changes: bool
+
+
+def costs(before: Cost, after: Cost) -> tuple[CostChange, ...]:
+    """Say what a model cost and costs: training, latency, size."""
+    pairs = (
+        ("Training", before.training_seconds, after.training_seconds, _seconds),
+        ("Latency per row", before.milliseconds_per_row, after.milliseconds_per_row, _milliseconds),
+        ("Size", before.bytes, after.bytes, _bytes),
+    )
+    return tuple(
+        CostChange(name, say(old), say(new), _ratio(old, new), _changes(old, new))
+        for name, old, new, say in pairs
+    )
+
+
+def cost_line(candidate: Candidate) -> str:
+    """Say the costs that change in one line, "" where none is known."""
+    known = [c for c in costs(candidate.before, candidate.after) if c.ratio]
+    moved = [c for c in known if c.changes]
+    if known and not moved:
+        return "costs as much as before"
+    return ", ".join(f"{c.name.lower()} {c.before} → {c.after} ({c.ratio})" for c in moved)
+
+
+def proof_words(fix: Fix) -> str:
+    """Say how often the sealed rows were looked at."""
+    if not fix.openings:
+        return "The sealed proof rows were not opened."
+    last = max(opening.time for opening in fix.openings)
+    opened = wording.counted(len(fix.openings), "time")
+    return (
+        f"The sealed proof rows were opened {opened} in this run, {last} in all: "
+        "each opening leaves them less to prove."
+    )
+
+
+def _value(value: float | None, unit: str, decimals: int | None) -> str:
+    if value is None:
+        return "–"
+    scale, shown = wording.percent_unit(unit)
+    said = (
+        wording.plain(float(f"{scale * value:.3g}"))
+        if decimals is None
+        else wording.number(scale * value, decimals)
+    )
+    return wording.join_unit(said, "%") if shown.startswith("%") else said
+
+
+def _signed(said: str) -> str:
+    return said if said.startswith("−") or not said.strip("0.,") else f"+{said}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else wording.seconds_words(float(f"{value:.3g}"))
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{wording.plain(float(f'{value:.2g}'))} ms"
+
+
+def _bytes(value: float | None) -> str:
+    if value is None:
+        return "–"
+    size = float(value)
+    for unit in UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} {UNITS[-1]}"
+
+
+def _ratio(before: float | None, after: float | None) -> str:
+    if not before or after is None:
+        return ""
+    return f"×{after / before:.2g}" if after / before < 10 else f"×{after / before:,.0f}"
+
+
+def _changes(before: float | None, after: float | None) -> bool:
+    """Whether a cost changes by more than timings do from run to run."""
+    return bool(before) and after is not None and abs(after / before - 1) > SAME_COST
