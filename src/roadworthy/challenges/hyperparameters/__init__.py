@@ -1,0 +1,1 @@
+"""How much hangs on the settings of training: sensitivity, optimism, importance, and the search for better ones."""

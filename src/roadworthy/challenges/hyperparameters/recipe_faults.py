@@ -1,0 +1,96 @@
+"""Recipes that are wrong in a known way: what remedies of this room are proven on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import exp, log
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+
+from roadworthy.challenges.hyperparameters.answers import (
+    answers_of,
+    errors_of,
+    truth_of,
+)
+from roadworthy.engine import artifact, fault
+from roadworthy.errors import NotApplicable
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Recipe, Subject, Trainer
+
+DOUBLINGS = 12
+CLIFF = 0.15  # of error for one doubling: less is a slope
+
+
+@artifact(cost="training")
+def edge_of_learning(
+    trainer: "Trainer",
+    tuning_rows: np.ndarray,
+    validation_inputs: np.ndarray,
+    validation_labels: np.ndarray | None = None,
+    validation_targets: np.ndarray | None = None,
+    guess_error: float | None = None,
+) -> dict[str, float]:
+    """Learning rate just below the one that breaks training, and by how much the validation error rises there.
+
+    "learning_rate" and "rise". The recipe's own rate is doubled twelve times; the edge is the doubling with the
+    largest rise.
+    """
+    recipe = trainer.recipe
+    rates = [recipe.learning_rate * 2.0**k for k in range(DOUBLINGS + 1)]
+    recipes = [replace(recipe, learning_rate=rate) for rate in rates]
+    truth = truth_of(validation_labels, validation_targets)
+    scale = None if validation_labels is not None else guess_error
+    is_class = validation_labels is not None
+    found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
+    errors = np.array([float(errors_of(a, truth, scale).mean()) for a in found])
+    # An answer to numbers can be wrong without limit; beyond the error of a guess it is simply broken.
+    rises = np.diff(np.minimum(errors, 1.0))
+    edge = int(rises.argmax())
+    return {"learning_rate": rates[edge], "rise": float(rises[edge])}
+
+
+@fault(breaks="butterfly_effect", severities=(1.0,), truth=False)
+def knife_edge_recipe(
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    edge_of_learning: Mapping[str, float],
+    recipe: "Recipe",
+) -> "Subject":
+    """Raise the learning rate to the edge beyond which training breaks down: doubling it changes everything.
+
+    Severity: how much of the way to the edge, on a logarithmic scale. Rows, architecture and the rest of the
+    recipe stay.
+
+    Also alarms: seed_sensitivity (near the edge each seed ends elsewhere), untuned_loss (the rate is far too high), shortfall_to_simple_models (the same), errors_left (the same).
+    """
+    del rng
+    if severity == 0.0:
+        return subject
+    if edge_of_learning["rise"] < CLIFF:
+        raise NotApplicable(
+            f"no doubling of the learning rate raises the error by more than {edge_of_learning['rise']:.2f}; "
+            "this training has no edge"
+        )
+    ends = log(recipe.learning_rate), log(edge_of_learning["learning_rate"])
+    rate = exp(ends[0] + severity * (ends[1] - ends[0]))
+    return subject.retrained(recipe=replace(recipe, learning_rate=rate))
+
+
+@fault(breaks="untuned_loss", severities=(1.0, 2.0), truth=False)
+def untuned_recipe(
+    subject: "Subject", severity: float, rng: Generator, recipe: "Recipe"
+) -> "Subject":
+    """Divide the learning rate by 10 to the power of the severity, so that training gets nowhere in its epochs.
+
+    Rows, architecture and the rest of the recipe stay.
+
+    Also alarms: underfitting (training rows are not learned), shortfall_to_simple_models (the same), errors_left (the same), butterfly_effect (a larger rate helps at once).
+    """
+    del rng
+    if severity == 0.0:
+        return subject
+    rate = recipe.learning_rate / 10.0**severity
+    return subject.retrained(recipe=replace(recipe, learning_rate=rate))
