@@ -30,8 +30,8 @@ def gain_from_doubling(
 
     Models are trained on six or more growing parts of the training rows; power laws with and without a
     floor (Cortes et al. 1994; Viering & Loog 2023) are fitted to their test errors and read at twice the rows.
-    The interval reaches over both fits to resampled curves, widened by half the error that such fits made when
-    they predicted the larger sizes from the smaller ones. Smaller sets are trained with as many steps.
+    The interval reaches over both fits to resampled curves, widened by half the error (a quarter at its
+    lower end) that such fits made when they predicted each size from the smaller ones. Smaller sets are trained with as many steps.
 
     Unit: share of test rows (regression: share of the error of answering the median).
     Qualified at: severity 0.04 of `curve_that_still_falls`, n = 2,000.
