@@ -1,0 +1,115 @@
+"""Pseudo-labels: rows without a target join the training rows with the class that the model is sure of."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from roadworthy.errors import UserError
+from roadworthy.training.jobs import Examples, Job
+
+
+def with_pseudo_labels(job: Job, weights: Mapping[str, np.ndarray]) -> Examples | None:
+    """Return the training rows and those without a target that a trained model is sure of.
+
+    Lee 2013, "Pseudo-Label", with hard labels and one round. See `sure_rows` for which are taken. They weigh as much as
+    the training rows of their class do on average. As a sham, copies of training rows are added in their place, as many
+    in each class.
+
+    Parameters
+    ----------
+    job : Job
+        Its recipe says in `pseudo_labels` from which probability on the model is taken to be sure.
+    weights : mapping of str to ndarray
+        Trained on the training rows alone.
+
+    Returns
+    -------
+    Examples or None
+        None where the model is sure of no row.
+    """
+    from roadworthy.training.running import evaluate, load
+
+    training, threshold = job.examples, job.recipe.pseudo_labels
+    assert threshold is not None
+    if training.target.dtype.kind == "f":
+        raise UserError(
+            "The recipe asks for pseudo-labels, but the target is a number: there is no class to be sure of. "
+            "Take `pseudo_labels` out of the recipe."
+        )
+    if job.unlabelled is None or len(job.unlabelled) == 0:
+        raise UserError(
+            "The recipe asks for pseudo-labels, but there are no rows without a target. Give some as the split "
+            "`unlabelled`, or take `pseudo_labels` out of the recipe."
+        )
+    module = load(job.network, weights, job.device)
+    p = class_probabilities(evaluate(module, job.unlabelled, job.device))
+    shares = np.bincount(training.target, minlength=p.shape[1]) / len(training.target)
+    chosen = sure_rows(p, threshold, shares)
+    if len(chosen) == 0:
+        return None
+    labels = p[chosen].argmax(axis=1).astype(training.target.dtype)
+    inputs = job.unlabelled[chosen]
+    if job.recipe.sham:
+        inputs = training.inputs[_rows_of(labels, training.target, job.recipe.seed)]
+    return joined(training, inputs, labels)
+
+
+def sure_rows(p: np.ndarray, threshold: float, shares: np.ndarray) -> np.ndarray:
+    """Return the rows to take: positions, in ascending order.
+
+    A row whose greatest probability is at least `threshold` may be taken; of each class the surest ones, no more than its
+    share among the training rows of all that may be taken, so that a class that the model prefers does not grow.
+
+    Parameters
+    ----------
+    p : (n, c) ndarray
+    threshold : float
+    shares : (c,) ndarray
+        Of the classes among the training rows.
+    """
+    confidence, label = p.max(axis=1), p.argmax(axis=1)
+    sure = np.flatnonzero(confidence >= threshold)
+    most = np.ceil(shares * len(sure) - 1e-9).astype(int)
+    taken = [
+        rows[np.argsort(-confidence[rows], kind="stable")][: most[code]]
+        for code in range(p.shape[1])
+        for rows in [sure[label[sure] == code]]
+    ]
+    return np.sort(np.concatenate(taken))
+
+
+def class_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, c) float64 of raw outputs: logits, or probabilities already."""
+    import torch
+
+    from roadworthy.training.objective import gives_probabilities, with_classes
+
+    given = torch.from_numpy(outputs).double()
+    known = gives_probabilities(given.reshape(len(given), -1))
+    return with_classes(given, probabilities=known)[:, 0].softmax(dim=-1).numpy()
+
+
+def joined(training: Examples, inputs: np.ndarray, target: np.ndarray) -> Examples:
+    """Return training rows and further ones, which weigh as those of their class do on average."""
+    weights = training.row_weights
+    if weights is not None:
+        weights = np.concatenate([weights, _usual_weights(training.target, weights, target)])
+        weights = weights / weights.mean()
+    return Examples(
+        np.concatenate([training.inputs, inputs.astype(training.inputs.dtype, copy=False)]),
+        np.concatenate([training.target, target]),
+        weights,
+    )
+
+
+def _usual_weights(target: np.ndarray, weights: np.ndarray, of: np.ndarray) -> np.ndarray:
+    if target.dtype.kind == "f":
+        return np.full(len(of), weights.mean())
+    usual = {code: weights[target == code].mean() for code in np.unique(of)}
+    return np.array([usual[code] for code in of])
+
+
+def _rows_of(labels: np.ndarray, target: np.ndarray, seed: int) -> np.ndarray:
+    """Draw a training row of each of these classes, with replacement."""
+    rng = np.random.default_rng(seed)
+    return np.array([rng.choice(np.flatnonzero(target == label)) for label in labels])

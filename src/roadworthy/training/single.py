@@ -1,0 +1,82 @@
+"""One training with what its recipe asks for beside the loop: pretraining, pseudo-labels, synthetic rows."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from roadworthy.subject import Recipe
+from roadworthy.training.generative import with_synthetic_rows
+from roadworthy.training.jobs import Job
+from roadworthy.training.loop import Progress, train
+from roadworthy.training.pretraining import pretrained
+from roadworthy.training.semi_supervised import with_pseudo_labels
+
+
+def is_plain(recipe: Recipe) -> bool:
+    """Whether the loop alone (or a fleet) does all that the recipe asks for."""
+    return (
+        (recipe.pretraining is None or recipe.pretraining.epochs == 0)
+        and recipe.pseudo_labels is None
+        and recipe.synthetic == 0
+    )
+
+
+def trained(job: Job, progress: Progress | None = None) -> dict[str, np.ndarray]:
+    """Train one job and return its weights and buffers by name.
+
+    In this order: synthetic rows are added to the training rows; weights are pretrained on all inputs
+    there are; the network is trained; rows that it is sure of are added with its labels, and it is
+    trained once more from the same start. Each is left out where the recipe does not ask for it.
+
+    Parameters
+    ----------
+    job : Job
+    progress : callable, optional
+        Called after each epoch with its number, the number of all epochs (pretraining and a second training
+        included) and the validation loss.
+
+    Raises
+    ------
+    UserError
+        Where the recipe asks for what the rows or the network cannot give, and as `train` does.
+    """
+    recipe = job.recipe
+    if is_plain(recipe):
+        return _plainly(job, progress)
+    before = recipe.pretraining.epochs if recipe.pretraining is not None else 0
+    rounds = 1 if recipe.pseudo_labels is None else 2
+    total = before + rounds * recipe.epochs
+    if recipe.synthetic > 0:
+        job = replace(job, training=with_synthetic_rows(job), rows=None)
+    if before > 0:
+        network = pretrained(job, _part(progress, 0, total))
+        job = replace(job, network=network)
+    plain = replace(
+        job, recipe=replace(recipe, pretraining=None, pseudo_labels=None, synthetic=0.0, sham=False)
+    )
+    if recipe.pseudo_labels is None:
+        return _plainly(plain, _part(progress, before, total))
+    first = _plainly(replace(plain, unfinished=None), _part(progress, before, total))
+    more = with_pseudo_labels(job, first)
+    if more is None:
+        return first
+    again = replace(plain, training=more, rows=None)
+    return _plainly(again, _part(progress, before + recipe.epochs, total))
+
+
+def _plainly(job: Job, progress: Progress | None) -> dict[str, np.ndarray]:
+    return train(
+        job.network,
+        job.recipe,
+        job.examples,
+        job.validation,
+        device=job.device,
+        progress=progress,
+    )
+
+
+def _part(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Return what tells the epochs of a part as epochs of the whole."""
+    if progress is None:
+        return None
+    return lambda epoch, _, loss: progress(before + epoch, total, loss)
