@@ -15,6 +15,7 @@ from roadworthy.errors import UserError
 from roadworthy.subject import Augmentation, Column, Recipe
 from roadworthy.training.geometry import Warp, warped
 from roadworthy.training.layout import Layout, layout_of
+from roadworthy.training.streaming import Rows
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -84,15 +85,15 @@ class Augmenter:
 
 
 def augmenter(
-    recipe: Recipe, rows: "Tensor", module: "nn.Module", columns: Sequence[Column] = ()
+    recipe: Recipe, rows: Rows, module: "nn.Module", columns: Sequence[Column] = ()
 ) -> Augmenter:
     """Return what changes the batches of a training as its recipe says.
 
     Parameters
     ----------
     recipe : Recipe
-    rows : (n, ...) Tensor
-        Training inputs, or as many of them as show their spread.
+    rows : Rows
+        For training; a sample of them shows the spread of their values.
     module : Module
         The default network of tables tells which columns are numeric.
     columns : sequence of Column
@@ -111,7 +112,8 @@ def augmenter(
     wanted = [each for each in recipe.augmentation if _is_active(each)]
     if not wanted:
         return Augmenter((), generator)
-    layout = layout_of(rows, module, columns)
+    sample = rows.sample(recipe.seed)
+    layout = layout_of(sample, module, columns)
     for each in wanted:
         layout.require(each.kind)
     steps: list[Step] = []
@@ -120,7 +122,7 @@ def augmenter(
             warps = tuple(Warp(each.kind, each.amount) for each in group)
             steps.append(partial(_warp, layout, warps))
         else:
-            steps += [_step(each, layout, rows) for each in group]
+            steps += [_step(each, layout, sample) for each in group]
     return Augmenter(tuple(steps), generator)
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Column, Network, Recipe
+from roadworthy.training.sources import SomeRows, is_streamed
 
 
 class Diverged(UserError):
@@ -17,7 +19,8 @@ class Diverged(UserError):
 class Examples:
     """Inputs with what should come out: int64 class codes, or float64 numbers for regression.
 
-    `row_weights` (n,) is what each row counts in the loss, mean 1; None: all alike.
+    Inputs that do not fit in memory may be memory-mapped, or a `sources.ParquetRows`: they are read
+    batch by batch. `row_weights` (n,) is what each row counts in the loss, mean 1; None: all alike.
     """
 
     inputs: np.ndarray
@@ -27,7 +30,9 @@ class Examples:
     def take(self, rows: np.ndarray) -> "Examples":
         """Return these rows (positions), in this order."""
         weights = None if self.row_weights is None else self.row_weights[rows]
-        return Examples(self.inputs[rows], self.target[rows], weights)
+        # What stands for an array is not one, but is asked for rows in the same way.
+        some = SomeRows(self.inputs, rows) if is_streamed(self.inputs) else self.inputs[rows]
+        return Examples(cast(np.ndarray, some), self.target[rows], weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,11 +91,8 @@ def train(
         with threads(module, training.inputs):
             rows = rows_on(training, module, device)
             held_out = validation and rows_on(validation, module, device)
-            sample = rows.sample(recipe.seed)
-            objective = prepared(module, rows, recipe, sample)
-            augment = augmenter(recipe, sample, module, columns)
-            del sample  # of streamed rows a copy
-            course = Course(module, recipe, augment, device)
+            objective = prepared(module, rows, recipe)
+            course = Course(module, recipe, augmenter(recipe, rows, module, columns), device)
             checkpoint = _checkpoint(unfinished, course, training, validation)
             for loss in _epochs(course, rows, objective, checkpoint):
                 epoch = course.epoch + 1

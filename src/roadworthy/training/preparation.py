@@ -31,9 +31,7 @@ def refuse_untrainable(training: Examples) -> None:
         )
 
 
-def prepared(
-    module: "nn.Module", rows: Rows, recipe: Recipe, sample: "Tensor | None" = None
-) -> Objective:
+def prepared(module: "nn.Module", rows: Rows, recipe: Recipe) -> Objective:
     """Let the module fit its preprocessing, then return the loss that suits its outputs.
 
     Parameters
@@ -42,8 +40,6 @@ def prepared(
     rows : Rows
         For training.
     recipe : Recipe
-    sample : Tensor, optional
-        Their inputs for preprocessing, where they were read already.
 
     Raises
     ------
@@ -54,7 +50,7 @@ def prepared(
 
     with torch.no_grad():
         if hasattr(module, "prepare"):
-            module.prepare(rows.sample(recipe.seed) if sample is None else sample)  # type: ignore[operator]  # a hook, see Network
+            module.prepare(rows.sample(recipe.seed))  # type: ignore[operator]  # a hook, see Network
         return _objective(module, rows, recipe)
 
 

@@ -22,14 +22,14 @@ def orders(n: int, recipe: Recipe, blocks: Sequence[int] | None = None) -> "Iter
     blocks : sequence of int, optional
         Numbers of consecutive rows that are read together (row groups of a Parquet file), n in all. Each
         epoch orders the blocks at random, and then the rows within every four successive ones, so
-        that no more than four have to be in memory. Rows of blocks far apart never share a batch
-        within an epoch, as they may without blocks: write files whose rows are shuffled.
+        that no more than four have to be in memory. Rows of other blocks than these four never share
+        a batch: write files whose rows are shuffled. Up to four blocks are as good as none.
     """
     import torch
 
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
-        if blocks is None:
+        if blocks is None or len(blocks) <= BLOCKS_TOGETHER:
             yield torch.randperm(n, generator=generator)
         else:
             yield _order_of_blocks(torch.tensor(blocks), generator)

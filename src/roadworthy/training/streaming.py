@@ -1,45 +1,21 @@
-"""Rows that do not fit in memory: read batch by batch, converted on the fly, never copied as a whole."""
+"""Training rows on a device: whole tensors, or read and converted batch by batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from math import prod
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from roadworthy.errors import UserError
 from roadworthy.training.jobs import Examples
 from roadworthy.training.objective import relative_weights
 from roadworthy.training.running import tensor_of
-from roadworthy.training.schedule import BLOCKS_TOGETHER
+from roadworthy.training.sources import BYTES_IN_MEMORY, RowSource, is_streamed
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
     from torch import Tensor, nn
 
-BYTES_IN_MEMORY = 256 << 20  # of the copy in single precision
 ROWS_TO_PREPARE = 65_536
-
-
-class RowSource(Protocol):
-    """What can stand for an array of inputs: rows that are read when they are asked for."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, ...)."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of what indexing returns."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +64,7 @@ class Rows:
         if isinstance(self.source, torch.Tensor):
             return self.source
         n = len(self)
-        size = int(np.prod(self.source.shape[1:], dtype=np.int64))
+        size = prod(self.source.shape[1:])
         most = max(2, min(ROWS_TO_PREPARE, BYTES_IN_MEMORY // (4 * max(1, size))))
         if n <= most:
             return self.inputs(slice(None))
@@ -112,142 +88,3 @@ def rows_on(examples: Examples, module: "nn.Module", device: str) -> Rows:
     if is_streamed(examples.inputs):
         return Rows(cast(RowSource, examples.inputs), convert, target, weights)
     return Rows(convert(examples.inputs), convert, target, weights)
-
-
-def is_streamed(inputs: np.ndarray | RowSource) -> bool:
-    """Whether training reads these inputs batch by batch.
-
-    So it does with a memory-mapped array, with what is no array, and where a copy would be too large.
-    """
-    if not isinstance(inputs, np.ndarray) or isinstance(inputs, np.memmap):
-        return True
-    return inputs.size * 4 > BYTES_IN_MEMORY
-
-
-class ParquetRows:
-    """Inputs (n, d) in a Parquet file of numbers: row groups are read when a row of them is asked for.
-
-    A missing value is NaN. Training shuffles whole row groups, then the rows of as many of them as are
-    kept in memory: see `schedule.orders`.
-
-    Parameters
-    ----------
-    path : Path
-    columns : sequence of str, optional
-        In this order; all of them by default.
-    groups_in_memory : int
-        Row groups that are kept, the latest used ones. About `groups_in_memory` * rows of a group * d * 4
-        bytes are held: write files with row groups of some thousand rows.
-
-    Raises
-    ------
-    UserError
-        Where the file is not there or not Parquet, a column is not in it or holds no numbers.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(
-        self,
-        path: Path | str,
-        columns: Sequence[str] | None = None,
-        groups_in_memory: int = BLOCKS_TOGETHER,
-    ) -> None:
-        self.path = Path(path)
-        self.groups_in_memory = groups_in_memory
-        self._file = _opened(self.path)
-        self.columns = list(columns or self._file.schema_arrow.names)
-        _refuse_columns(self.path, self._file.schema_arrow, self.columns)
-        metadata = self._file.metadata
-        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-        self._ends = np.cumsum([0, *sizes])
-        self._kept: dict[int, np.ndarray] = {}
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, d)."""
-        return int(self._ends[-1]), len(self.columns)
-
-    @property
-    def ndim(self) -> int:
-        """Two: rows and columns."""
-        return 2
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Number of rows of each row group."""
-        return tuple(np.diff(self._ends).tolist())
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Return some rows: (m, d) float32."""
-        positions = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
-        if positions.dtype == bool:
-            positions = np.flatnonzero(positions)
-        positions = np.where(positions < 0, positions + len(self), positions)
-        found = np.empty((len(positions), len(self.columns)), np.float32)
-        group = np.searchsorted(self._ends, positions, side="right") - 1
-        # What is kept comes first, so that reading the others cannot drop it before it is used.
-        for i in sorted(np.unique(group).tolist(), key=lambda i: i not in self._kept):
-            chosen = group == i
-            found[chosen] = self._group(i)[positions[chosen] - self._ends[i]]
-        return found
-
-    def __roadworthy_identity__(self) -> object:
-        """Identity of the rows: the content of the file, and which columns."""
-        return (self._digest, self.columns)
-
-    @cached_property
-    def _digest(self) -> str:
-        digest = sha256()
-        with self.path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return digest.hexdigest()
-
-    def _group(self, i: int) -> np.ndarray:
-        import pyarrow as pa
-
-        rows = self._kept.pop(i, None)
-        if rows is None:
-            while len(self._kept) >= self.groups_in_memory:
-                del self._kept[next(iter(self._kept))]
-            table = self._file.read_row_group(i, self.columns)
-            rows = np.empty((table.num_rows, len(self.columns)), np.float32)
-            for j, name in enumerate(self.columns):
-                rows[:, j] = table.column(name).cast(pa.float64(), safe=False).to_numpy()
-        self._kept[i] = rows
-        return rows
-
-
-def _opened(path: Path) -> "pq.ParquetFile":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"{path}: could not be read as Parquet ({error}). Give a Parquet file of numbers."
-        ) from error
-
-
-def _refuse_columns(path: Path, schema: "pa.Schema", columns: list[str]) -> None:
-    import pyarrow as pa
-
-    unknown = [name for name in columns if name not in schema.names]
-    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    others = [
-        f"{name} ({schema.field(name).type})"
-        for name in columns
-        if name in schema.names and not any(test(schema.field(name).type) for test in numbers)
-    ]
-    problems = [f"no column {name}" for name in unknown]
-    problems += [f"{each} is not a number" for each in others]
-    if problems:
-        raise UserError(
-            f"{path}: {'; '.join(problems)}. Streamed inputs are columns of numbers, categories as "
-            f"codes; the file has {', '.join(schema.names)}."
-        )
