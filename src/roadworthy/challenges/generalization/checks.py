@@ -53,7 +53,7 @@ def overfitting_gap(
     levels = {name: _level(m) for name, m in shown.items()}
     word = "right" if train_merit.dtype == bool else "of the median's error saved"
     details = "; ".join(f"{name}: {percent(m.value)} {word}" for name, m in levels.items()) + "."
-    evidence = (_intervals("Train, validation and test", "rows", levels),)
+    evidence = (intervals_of("Train, validation and test", "rows", levels),)
     if train_merit.dtype == bool:
         return rate_difference(
             int(train_merit.sum()),
@@ -103,7 +103,7 @@ def underfitting(
         f"On {len(model)} training rows the model reaches {percent(levels['model under audit'].value)}, "
         f"the {simple_choice} model without having seen them {percent(float(simple.mean()))}."
     )
-    evidence = (_intervals("On training rows", "model", levels),)
+    evidence = (intervals_of("On training rows", "model", levels),)
     return _paired(simple, model, details, evidence)
 
 
@@ -142,7 +142,7 @@ def shortfall_to_simple_models(
         levels["same answer always"] = _level(guess == 1.0 if test_merit.dtype == bool else guess)
     details = ", ".join(f"{name} {percent(m.value)}" for name, m in levels.items())
     details = f"On {len(test_merit)} test rows: {details}. Compared with: {simple_choice}."
-    return _paired(simple, test_merit, details, (_intervals("On test rows", "model", levels),))
+    return _paired(simple, test_merit, details, (intervals_of("On test rows", "model", levels),))
 
 
 @check(
@@ -277,7 +277,8 @@ def _level(values: np.ndarray) -> Measurement:
     return mean(values, unit="share of the median's error saved")
 
 
-def _intervals(title: str, label: str, levels: Mapping[str, Measurement]) -> Intervals:
+def intervals_of(title: str, label: str, levels: Mapping[str, Measurement]) -> Intervals:
+    """Return the picture of several measured levels of merit."""
     found = tuple(levels.values())
     return Intervals(
         title=title,
