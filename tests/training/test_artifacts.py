@@ -67,7 +67,7 @@ def test_preprocessing_travels_with_the_weights() -> None:
 def test_validation_rows_need_their_target() -> None:
     chosen, labels = Network(lambda: nn.Linear(2, 2)), np.arange(40) % 2
     plain = weights(trainer(chosen, QUICK, table(40), labels))
-    again = weights(trainer(chosen, QUICK, table(40), labels, None, table(10)))
+    again = weights(trainer(chosen, QUICK, table(40), labels, validation_inputs=table(10)))
     assert (plain["weight"] == again["weight"]).all()
     with pytest.raises(NotApplicable, match="no target"):
         weights(trainer(chosen, QUICK, table(40)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Variant:
         Positions among the training rows to train on, a row perhaps more than once.
     recipe : Recipe, optional
     network : Network, optional
+        Variants that hold the same object can be trained together.
     inputs : (n, ...) ndarray, optional
         In place of all training inputs; `rows` are positions among them.
     target : (n,) ndarray, optional
@@ -43,6 +44,9 @@ class Trainer(Protocol):
     Every trained model is kept in the store under what decides it (architecture, recipe, rows), so
     that a family is shared between artifacts and a killed run goes on at the next training. Validation rows
     decide when to stop, as in the subject's own training.
+
+    A training that diverges raises a UserError after the others are done and kept; with
+    `diverged="none"`, for families where that is an answer, its place holds None.
     """
 
     @property
@@ -55,21 +59,71 @@ class Trainer(Protocol):
         """Recipe of the subject."""
         ...
 
-    def weights(self, variants: Sequence[Variant]) -> list[Weights]:
+    @overload
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["raise"] = "raise"
+    ) -> list[Weights]: ...
+    @overload
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["none"]
+    ) -> list[Weights | None]: ...
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["raise", "none"] = "raise"
+    ) -> list[Weights] | list[Weights | None]:
         """Return the trained weights and buffers of each variant."""
         ...
 
+    @overload
     def probabilities(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise"] = "raise",
+    ) -> list[np.ndarray]: ...
+    @overload
+    def probabilities(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["none"],
+    ) -> list[np.ndarray | None]: ...
+    def probabilities(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise", "none"] = "raise",
+    ) -> list[np.ndarray] | list[np.ndarray | None]:
         """Return class probabilities (n, c) float64 of each trained variant.
 
         `inputs` are the same for all variants, or one array for each.
         """
         ...
 
+    @overload
     def predictions(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise"] = "raise",
+    ) -> list[np.ndarray]: ...
+    @overload
+    def predictions(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["none"],
+    ) -> list[np.ndarray | None]: ...
+    def predictions(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise", "none"] = "raise",
+    ) -> list[np.ndarray] | list[np.ndarray | None]:
         """Return what each trained variant answers: (n,) int64 class codes, or float64 numbers."""
         ...

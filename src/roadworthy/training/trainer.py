@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from roadworthy.engine import Lacking, recall
 from roadworthy.errors import UserError
 from roadworthy.subject import Column, Network, Recipe, Variant
 from roadworthy.subject.variant import Weights
-from roadworthy.training.jobs import Examples, Job
+from roadworthy.training.jobs import Diverged, Examples, Job
 from roadworthy.training.together import train_together
 
 
@@ -41,14 +41,93 @@ class SubjectTrainer:
     device: str = "cpu"
     columns: tuple[Column, ...] = ()
 
-    def weights(self, variants: Sequence[Variant]) -> list[Weights]:
+    @overload
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["raise"] = "raise"
+    ) -> list[Weights]: ...
+    @overload
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["none"]
+    ) -> list[Weights | None]: ...
+    def weights(
+        self, variants: Sequence[Variant], *, diverged: Literal["raise", "none"] = "raise"
+    ) -> list[Weights] | list[Weights | None]:
         """Return the trained weights and buffers of each variant, from the store where it has them."""
+        found = self._found(variants)
+        if diverged == "raise":
+            self._refuse_diverged(variants, found)
+        return [None if isinstance(each, str) else each for each in found]
+
+    @overload
+    def probabilities(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise"] = "raise",
+    ) -> list[np.ndarray]: ...
+    @overload
+    def probabilities(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["none"],
+    ) -> list[np.ndarray | None]: ...
+    def probabilities(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise", "none"] = "raise",
+    ) -> list[np.ndarray] | list[np.ndarray | None]:
+        """Return class probabilities (n, c) float64 of each trained variant."""
+        if self.classes == 0:
+            raise UserError("Probabilities belong to classes; the target of this task is a number.")
+        found = self._outputs(variants, inputs, diverged)
+        return [None if each is None else _probabilities(each) for each in found]
+
+    @overload
+    def predictions(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise"] = "raise",
+    ) -> list[np.ndarray]: ...
+    @overload
+    def predictions(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["none"],
+    ) -> list[np.ndarray | None]: ...
+    def predictions(
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: Literal["raise", "none"] = "raise",
+    ) -> list[np.ndarray] | list[np.ndarray | None]:
+        """Return what each trained variant answers: (n,) int64 class codes, or float64 numbers."""
+        found = self._outputs(variants, inputs, diverged)
+        return [None if each is None else self._answers(each) for each in found]
+
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
+        if self.classes:
+            return _probabilities(outputs).argmax(axis=1).astype(np.int64)
+        return outputs.reshape(len(outputs)).astype(float)
+
+    def _found(self, variants: Sequence[Variant]) -> list[Weights | str]:
+        """Return the weights of each variant, or in words how its training diverged."""
         jobs = [self._job(variant) for variant in variants]
 
-        def make(lacking: Sequence[Lacking]) -> Iterator[tuple[int, Any]]:  # Any: weights by name
+        def make(lacking: Sequence[Lacking]) -> Iterator[tuple[int, Any]]:  # Any: as `_found`
             wanted = [replace(jobs[each.position], unfinished=each.unfinished) for each in lacking]
-            for index, weights in train_together(wanted):
-                yield lacking[index].position, weights
+            for index, found in train_together(wanted):
+                value = str(found) if isinstance(found, Diverged) else found
+                yield lacking[index].position, value
 
         shared = (self.training, self.validation, self.unlabelled, self.device, self.columns)
         parts = [
@@ -64,22 +143,18 @@ class SubjectTrainer:
         ]
         return recall(train_together, shared, parts, make)
 
-    def probabilities(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Return class probabilities (n, c) float64 of each trained variant."""
-        if self.classes == 0:
-            raise UserError("Probabilities belong to classes; the target of this task is a number.")
-        return [_probabilities(each) for each in self._outputs(variants, inputs)]
-
-    def predictions(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Return what each trained variant answers: (n,) int64 class codes, or float64 numbers."""
-        if self.classes:
-            answers = self.probabilities(variants, inputs)
-            return [each.argmax(axis=1).astype(np.int64) for each in answers]
-        return [each.reshape(len(each)).astype(float) for each in self._outputs(variants, inputs)]
+    def _refuse_diverged(self, variants: Sequence[Variant], found: list[Weights | str]) -> None:
+        broken = [k for k, each in enumerate(found) if isinstance(each, str)]
+        if not broken:
+            return
+        first = broken[0]
+        message = str(found[first])
+        if len(found) > 1:
+            seed = (variants[first].recipe or self.recipe).seed
+            which = f"variant {first + 1} of {len(found)}, seed {seed}"
+            others = f"; {len(broken) - 1} more diverged" if len(broken) > 1 else ""
+            message = f"{message} ({which}{others})"
+        raise Diverged(message)
 
     def _job(self, variant: Variant) -> Job:
         training = self.training
@@ -102,12 +177,21 @@ class SubjectTrainer:
         )
 
     def _outputs(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> Iterator[np.ndarray]:
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        diverged: Literal["raise", "none"],
+    ) -> Iterator[Any]:  # Any: ndarray, or None where the training diverged
         from roadworthy.training.running import evaluate, load
 
         each = [inputs] * len(variants) if isinstance(inputs, np.ndarray) else inputs
-        for variant, weights, rows in zip(variants, self.weights(variants), each, strict=True):
+        found = self._found(variants)
+        if diverged == "raise":
+            self._refuse_diverged(variants, found)
+        for variant, weights, rows in zip(variants, found, each, strict=True):
+            if isinstance(weights, str):
+                yield None
+                continue
             module = load(variant.network or self.network, weights, self.device)
             yield evaluate(module, rows, self.device)
 

@@ -1,0 +1,145 @@
+"""Modules of one architecture as one: their parameters lie in one matrix, a row for each module."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from roadworthy.training.conduct import Conduct, Unstackable, plain_attributes
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+
+class Stack:
+    """K modules that are called as one. Each stays a module of its own: its tensors are views.
+
+    Parameters
+    ----------
+    modules : sequence of Module
+        Alike but for the values of their tensors.
+    generators : sequence of torch.Generator
+        What the dropout of each draws from.
+    conduct : Conduct
+        Of each of them in training mode.
+    """
+
+    def __init__(
+        self, modules: "Sequence[nn.Module]", generators: "Sequence[Generator]", conduct: Conduct
+    ) -> None:
+        import torch
+
+        from roadworthy.training.masks import Masks
+
+        _refuse_unlike(modules)
+        self.modules = list(modules)
+        first = self.modules[0]
+        self.shapes = {n: p.shape for n, p in first.named_parameters() if n in conduct.learns}
+        self.places: dict[str, slice] = {}
+        end = 0
+        for name, shape in self.shapes.items():
+            self.places[name] = slice(end, end + shape.numel())
+            end += shape.numel()
+        with torch.no_grad():
+            self.flat = torch.stack([self._row(module) for module in modules])  # (K, P)
+            self.others = {
+                name: torch.stack([_tensor(module, name) for module in modules])
+                for name in _tensors(first)
+                if name not in self.shapes
+            }
+        # One copy serves all where they are equal and stay so.
+        self.alike = frozenset(
+            name
+            for name, values in self.others.items()
+            if name not in conduct.writes and _are_equal(values)
+        )
+        template = deepcopy(first).train()
+        self.masks = Masks(template, modules, generators, conduct.dropout)
+        self._run = self._vectorised(template)
+        self._leaves: dict[range, dict[str, Tensor]] = {}
+        self._point()
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def forward(self, chosen: range, inputs: "Tensor", sizes: Sequence[int]) -> "Tensor":
+        """Return outputs in training mode of neighbouring modules: (k, b, ...) for (k, b, ...).
+
+        `sizes` are the rows of each that count; those after them fill up.
+        """
+        part = slice(chosen.start, chosen.stop)
+        others = {n: v[0] if n in self.alike else v[part] for n, v in self.others.items()}
+        masks = self.masks.draw(chosen, inputs.shape[1], sizes)
+        return self._run(self.leaves(chosen), others, masks, inputs)
+
+    def leaves(self, chosen: range) -> "dict[str, Tensor]":
+        """Return the parameters of neighbouring modules to differentiate by: (k, ...) each."""
+        if chosen not in self._leaves:
+            rows = self.flat[chosen.start : chosen.stop]
+            self._leaves[chosen] = {
+                name: rows[:, self.places[name]].view(len(chosen), *shape).requires_grad_()
+                for name, shape in self.shapes.items()
+            }
+        return self._leaves[chosen]
+
+    def keep(self, positions: list[int]) -> None:
+        """Let the other modules go."""
+        self.modules = [self.modules[k] for k in positions]
+        self.flat = self.flat[positions]
+        self.others = {name: values[positions] for name, values in self.others.items()}
+        self.masks.keep(positions)
+        self._leaves.clear()
+        self._point()
+
+    def _row(self, module: "nn.Module") -> "Tensor":
+        import torch
+
+        return torch.cat([_tensor(module, name).flatten() for name in self.shapes])
+
+    def _point(self) -> None:
+        """Make the tensors of each module views of its share of the stack."""
+        for k, module in enumerate(self.modules):
+            for name, tensor in _tensors(module).items():
+                tensor.data = (
+                    self.flat[k, self.places[name]].view(self.shapes[name])
+                    if name in self.shapes
+                    else self.others[name][k]
+                )
+
+    def _vectorised(self, template: "nn.Module") -> "Callable[..., Tensor]":
+        from torch.func import functional_call, vmap
+
+        def call(
+            parameters: "Mapping[str, Tensor]",
+            others: "Mapping[str, Tensor]",
+            masks: "Mapping[str, Tensor]",
+            inputs: "Tensor",
+        ) -> "Tensor":
+            self.masks.begin()
+            return functional_call(template, {**parameters, **others, **masks}, (inputs,))
+
+        by_module = {name: None if name in self.alike else 0 for name in self.others}
+        return vmap(call, in_dims=(0, by_module, 0, 0), randomness="error")
+
+
+def _tensors(module: "nn.Module") -> "dict[str, Tensor]":
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _tensor(module: "nn.Module", name: str) -> "Tensor":
+    return _tensors(module)[name].detach()
+
+
+def _are_equal(values: "Tensor") -> bool:
+    first = values[:1]
+    return bool(((values == first) | ((values != values) & (first != first))).all())
+
+
+def _refuse_unlike(modules: "Sequence[nn.Module]") -> None:
+    def described(module: "nn.Module") -> object:
+        tensors = [(n, v.shape, v.dtype) for n, v in _tensors(module).items()]
+        parts = [(n, type(part)) for n, part in module.named_modules()]
+        return parts, tensors, plain_attributes(module)
+
+    expected = described(modules[0])
+    if any(described(module) != expected for module in modules[1:]):
+        raise Unstackable("the modules differ in structure")
