@@ -12,7 +12,7 @@ from roadworthy.statistics.distributions import GRID, quantiles_on
 from roadworthy.statistics.intervals import FloatArray
 from roadworthy.statistics.rates import measured
 
-EXPONENTS: FloatArray = np.geomspace(0.02, 2.0, 60)
+EXPONENTS: FloatArray = np.geomspace(0.02, 2.0, 120)
 LEAST_SIZES = 5  # two of them are predicted from the smaller ones by the backtest
 FITTED_AT_LEAST = 3  # sizes behind each fit of the backtest
 NEEDS_FLOOR = 0.975  # of resampled curves ask for a floor: the law without one is then left out
@@ -191,7 +191,7 @@ class LearningCurve:
         return float(np.sqrt(np.mean(np.square(misses))))
 
     def rises(self, level: float = 0.05) -> list[tuple[float, float]]:
-        """Return the pairs of sizes between which the error grew instead of falling.
+        """Return the pairs of sizes between which the error grew instead of falling, the largest growth first.
 
         One-sided normal tests of all pairs on the resampled curves, corrected by Holm's method: in about
         one data set of seven some learner does this (Yan et al. 2025, LCDB 1.1).
@@ -205,6 +205,7 @@ class LearningCurve:
         spread = np.std(self.resampled[:, second] - self.resampled[:, first], axis=0)
         p = ndtr(-growth / np.maximum(spread, 1e-12))
         grown = np.flatnonzero(np.asarray(holm(p)) < level)
+        grown = grown[np.argsort(-growth[grown], kind="stable")]
         return [(float(self.sizes[first[i]]), float(self.sizes[second[i]])) for i in grown]
 
     def _measurement(
@@ -286,7 +287,7 @@ def learning_curve(
     covariance = _covariance(of_rows, clusters)
     covariance[np.diag_indices_from(covariance)] += _luck(e.mean(axis=1), group, means) / counts
     if e.size and set(np.unique(e)) <= {0.0, 1.0}:
-        _guard(covariance, means, e.shape[1])
+        _guard(covariance, means, e.shape[1] if clusters is None else np.unique(clusters).size)
     standard = np.sqrt(np.diag(covariance))
     resampled = rng.multivariate_normal(means, covariance, size=resamples, method="eigh")
     weights = _weights(different.size)

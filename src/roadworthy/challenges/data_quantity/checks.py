@@ -94,7 +94,7 @@ def _rises(curve: LearningCurve) -> str:
     rises = curve.rises()
     if not rises:
         return ""
-    few, many = max(rises, key=lambda pair: pair[1] / pair[0])
+    few, many = rises[0]
     return (
         f"Ill-behaved: the error grew from {few:,.0f} to {many:,.0f} rows, so that what lies beyond "
         "cannot be trusted."
