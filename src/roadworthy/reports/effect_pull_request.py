@@ -148,7 +148,7 @@ def _table(effects: Sequence[Effect]) -> list[str]:
         lines.append(
             f"| {look.symbol} {look.word} | `{_code(effect.check)}` | "
             f"{safe(effect_words.passage(effect))} | {safe(said)} | "
-            f"{safe(effect_words.margin_words(effect))} | {effect_words.verdict_words(effect)} |"
+            f"{safe(effect_words.margin_words(effect))} | {effect_words.short_verdicts(effect)} |"
         )
     return lines
 

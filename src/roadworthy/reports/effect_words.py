@@ -17,13 +17,16 @@ State = Literal[
 ]
 
 EFFECTS: Mapping[State, Look] = {
-    "harmed": Look(
-        "Harmed", "▼", "v", "worse, and that it is by more than the margin is not ruled out"
-    ),
+    "harmed": Look("Harmed", "▼", "v", "worse, and the harm may exceed the margin"),
     "open": Look(
-        "Harm open", "?", "?", "no effect shown, but harm beyond the margin is not ruled out"
+        "Harm not ruled out",
+        "?",
+        "?",
+        "no effect shown, but harm may exceed the margin; the number is the most that it may be",
     ),
-    "tolerated": Look("Harmed, tolerated", "▽", "u", "worse, by less than the margin for certain"),
+    "tolerated": Look(
+        "Harmed within margin", "▽", "u", "worse, but the whole interval lies within the margin"
+    ),
     "helped": Look("Helped", "▲", "^", "better: the whole interval lies on that side"),
     "none": Look("No effect shown", "≈", "~", "the interval reaches over zero"),
     "noted": Look("Note", "i", "i", "a description; neither direction is better"),
@@ -63,11 +66,13 @@ class Amount:
 
     `size` and `span`, the interval, are said in the direction of `side`; where the interval reaches
     over zero, `span` names the direction of both its ends. It is "" where nothing is left to chance.
+    `worst` is the largest harm within the interval.
     """
 
     size: str
     span: str
     span_unit: str
+    worst: str
     side: Literal["better", "worse", "more", "less", "the same"]
     before: str
     after: str
@@ -116,9 +121,8 @@ def amount(effect: Effect) -> Amount | None:
     if found is None or turned is None:
         return None
     scale, unit = difference_unit(effect.unit)
-    decimals = wording.decimals_for(
-        *(scale * v for v in (found.value, found.low, found.high)), None
-    )
+    value, low, high = (scale * v for v in (found.value, found.low, found.high))
+    decimals = wording.decimals_for(value, low, high, None)
 
     def said(value: float) -> str:
         return wording.number(scale * value, decimals)
@@ -135,6 +139,7 @@ def amount(effect: Effect) -> Amount | None:
         size=said(abs(value)),
         span="" if low == high else span,
         span_unit="" if low == high else ends,
+        worst=said(max(0.0, -low)),
         side=good if value > 0 else bad if value < 0 else "the same",
         before=_value(effect.before, effect.unit, decimals),
         after=_value(effect.after, effect.unit, decimals),
@@ -185,12 +190,18 @@ def passage(effect: Effect) -> str:
     return f"{before} → {after}"
 
 
-def margin_words(effect: Effect) -> str:
-    """Say the largest harm that is tolerated, "" where there is none."""
+def margin_number(effect: Effect) -> str:
+    """Say the largest harm that is tolerated without its unit, "" where there is none."""
     if effect.margin is None:
         return ""
-    scale, unit = difference_unit(effect.unit)
-    said = wording.plain(float(f"{scale * effect.margin:.4g}"))
+    return wording.plain(float(f"{difference_unit(effect.unit)[0] * effect.margin:.4g}"))
+
+
+def margin_words(effect: Effect) -> str:
+    """Say the largest harm that is tolerated, "" where there is none."""
+    said, unit = margin_number(effect), difference_unit(effect.unit)[1]
+    if not said:
+        return ""
     return wording.join_unit(said, "point" if (said, unit) == ("1", "points") else unit)
 
 
@@ -219,6 +230,12 @@ def verdict_words(effect: Effect) -> str:
         wording.LOOKS[v].word.lower() for v in (effect.verdict_before, effect.verdict_after)
     )
     return f"{before} before and after" if before == after else f"{before} before, {after} after"
+
+
+def short_verdicts(effect: Effect) -> str:
+    """Say the verdict, or how it changed, as briefly as a table needs: "fail → pass"."""
+    names = (wording.LOOKS[v].word.lower() for v in (effect.verdict_before, effect.verdict_after))
+    return " → ".join(dict.fromkeys(names))
 
 
 def effects_of(fix: Fix, mitigation: str) -> list[Effect]:
@@ -306,8 +323,11 @@ def diff_headline(diff: Diff) -> tuple[Verdict, str]:
     measured = sum(counts[s] for s in (*SHOWN, "none", "untouched"))
     if counts["harmed"]:
         verb = "is" if worse == 1 else "are"
-        margin = f", {counts['harmed']} of them not within its margin" if worse > 1 else ""
-        return "fail", f"{worse} of {wording.counted(measured, 'check')} {verb} worse{margin}."
+        beyond = "for one" if counts["harmed"] == 1 else f"for {counts['harmed']}"
+        said = "and the harm" if worse == 1 else f"{beyond} of them the harm"
+        return "fail", (
+            f"{worse} of {wording.counted(measured, 'check')} {verb} worse, {said} may exceed its margin."
+        )
     if counts["open"]:
         return "inconclusive", (
             f"No harm beyond a margin is shown, but for {wording.counted(counts['open'], 'check')} "

@@ -100,8 +100,11 @@ def effect_view(effect: Effect) -> EffectView:
 
 
 def _page(fix: Fix, extent: Extent) -> str:
-    shown = replace(fix, candidates=fix.candidates[: extent.candidates])
-    views = [_candidate(fix, candidate, extent) for candidate in shown.candidates]
+    candidates = fix.candidates[: extent.candidates]
+    named = {candidate.mitigation for candidate in candidates}
+    effects = tuple(e for e in fix.effects if e.mitigation in named)
+    shown = replace(fix, candidates=candidates, effects=effects)
+    views = [_candidate(shown, candidate, extent) for candidate in candidates]
     figures = any(view.exhibit and view.exhibit.spec for view in views)
     state, headline = effect_words.fix_headline(fix)
     return document.render(

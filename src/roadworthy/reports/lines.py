@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WIDEST = 110  # longer lines are hard to read
-ASCII = str.maketrans("\u00a0–−·…─━●│’“”→×≈▲▼▽✓✗◂", ' --..-=o|\'"">x~^vu+x<')
+ASCII = str.maketrans("\u00a0–−·…─━●│’“”→×≈▲▼▽✓✗◂≤", ' --..-=o|\'"">x~^vu+x<<')
 
 
 def printed(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from roadworthy.reports import effect_words, wording
-from roadworthy.reports.effect_words import EFFECTS, State
+from roadworthy.reports.effect_words import EFFECTS, Amount, State
 from roadworthy.reports.wording import Look
 from roadworthy.results import Candidate, Effect, Fix
 
@@ -103,7 +103,7 @@ def matrix(fix: Fix, most: int = MOST_COLUMNS) -> Matrix:
         if any(e.effect not in ("untouched", "not_measured") for e in effects)
     }
     rest = [effects[0] for check, effects in by_check.items() if check not in moved]
-    targets = {candidate.target for candidate in fix.candidates}
+    targets = tuple(dict.fromkeys(candidate.target for candidate in fix.candidates))
     groups = _groups(moved, targets, most)
     scales = {check: _scale(effects) for check, effects in moved.items()}
     rows = tuple(_row(fix, i, groups, scales) for i in range(len(fix.candidates)))
@@ -143,13 +143,15 @@ def anchor(*names: str) -> str:
 
 
 def _groups(
-    moved: Mapping[str, Sequence[Effect]], targets: set[str], most: int
+    moved: Mapping[str, Sequence[Effect]], targets: Sequence[str], most: int
 ) -> tuple[Group, ...]:
-    quiet = {check for check, effects in moved.items() if _quiet(effects)} - targets
+    """Put challenges with a target first, for there the eye begins, and in each its targets."""
+    quiet = {check for check, effects in moved.items() if _quiet(effects)} - set(targets)
     gathered: set[str] = quiet if len(moved) > most else set()
     challenges: dict[str, list[Effect]] = {}
-    for effects in moved.values():
-        challenges.setdefault(effects[0].challenge, []).append(effects[0])
+    aimed = [check for check in targets if check in moved]
+    for check in (*aimed, *(check for check in moved if check not in aimed)):
+        challenges.setdefault(moved[check][0].challenge, []).append(moved[check][0])
     groups: list[Group] = []
     for challenge, firsts in challenges.items():
         ordered = sorted(firsts, key=lambda e: (e.check not in targets, _worst(moved[e.check])))
@@ -204,7 +206,7 @@ def _cell(
         state=state,
         look=EFFECTS[state],
         target=effect.check == candidate.target,
-        size=amount.size if amount and state not in ("none", "untouched") else "",
+        size=_size(state, amount),
         span=amount.span_unit if amount and measured else "",
         verdicts=f"{before}→{after}" if measured and before != after else "",
         glyph=glyph(effect, scales[effect.check]) if measured else None,
@@ -212,6 +214,13 @@ def _cell(
         anchor=anchor("effect", candidate.mitigation, effect.check),
         first=first,
     )
+
+
+def _size(state: State, amount: Amount | None) -> str:
+    """Say what a glance needs: how large the effect is, or the harm that is not ruled out."""
+    if amount is None or state in ("none", "untouched"):
+        return ""
+    return f"≤{amount.worst}" if state == "open" else amount.size
 
 
 def _gathered(column: Column, own: Mapping[str, Effect], first: bool) -> Cell:

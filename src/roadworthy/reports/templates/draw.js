@@ -37,7 +37,7 @@ document.addEventListener("toggle", fit, true);
 
 let closed = [];
 window.addEventListener("beforeprint", () => {
-  closed = Array.from(document.querySelectorAll("details.finding:not([open])"));
+  closed = Array.from(document.querySelectorAll("details.finding, details:has(.effects)")).filter((d) => !d.open);
   for (const details of closed) details.open = true;
 });
 window.addEventListener("afterprint", () => {
@@ -46,7 +46,11 @@ window.addEventListener("afterprint", () => {
 
 function reveal() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target && target.matches("details")) target.open = true;
+  if (!target) return;
+  const closed = [];
+  for (let box = target; box; box = box.parentElement) if (box.matches("details:not([open])")) closed.push(box);
+  for (const details of closed) details.open = true;
+  if (closed.length) target.scrollIntoView();
 }
 window.addEventListener("hashchange", reveal);
 reveal();
