@@ -40,7 +40,7 @@ def table(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def of_table() -> tuple[ConditionalGenerator, np.ndarray, np.ndarray, np.ndarray]:
     rows, _ = table(600)
     labels = table(600)[1]
-    made = ConditionalGenerator.fit(rows, labels, columns=COLUMNS, seed=0, steps=300)
+    made = ConditionalGenerator.fit(rows, labels, columns=COLUMNS, seed=0, steps=200)
     asked = np.repeat([0, 1], 500)
     return made, rows, asked, made.sample(asked, np.random.default_rng(0))
 
@@ -107,7 +107,7 @@ def test_what_is_learned_from_generated_rows_holds_for_real_ones(
 def test_generated_digits_are_read_as_the_digits_that_were_asked_for() -> None:
     data = load_digits()
     inputs, labels = (data.images / 16).astype(np.float32), data.target
-    made = ConditionalGenerator.fit(inputs[:800], labels[:800], seed=0, steps=300)
+    made = ConditionalGenerator.fit(inputs[:800], labels[:800], seed=0, steps=200)
     asked = np.arange(600) % 10
     found = made.sample(asked, np.random.default_rng(0))
     assert found.shape == (600, 8, 8)
@@ -159,7 +159,7 @@ def test_a_generator_follows_a_numeric_target() -> None:
     target = rng.normal(100, 20, 400)
     rows = (target * 3 + rng.normal(0, 6, 400))[:, None]
     made = ConditionalGenerator.fit(
-        rows, target, columns=(Column("x", "numeric"),), seed=0, steps=300
+        rows, target, columns=(Column("x", "numeric"),), seed=0, steps=200
     )
     found = made.sample(target, rng)
     assert np.corrcoef(found[:, 0], target)[0, 1] > 0.8

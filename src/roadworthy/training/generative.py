@@ -19,12 +19,12 @@ from roadworthy.subject import Column
 from roadworthy.training.arrays import ArrayShape
 from roadworthy.training.codings import ArrayCoding, TableCoding
 from roadworthy.training.jobs import Examples, Job
-from roadworthy.training.running import reproducible
+from roadworthy.training.running import reproducible, threads
 from roadworthy.training.semi_supervised import joined
 
 NOISE = 64
 BATCH = 64
-STEPS = 1500
+FEWEST_STEPS, MOST_STEPS, STEPS_A_ROW = 400, 1500, 8
 TEMPERATURE = 0.2
 LARGEST = 3 * 32 * 32  # values of an array
 KNOWN = 4096  # vectors that ranks are taken among
@@ -79,7 +79,7 @@ class ConditionalGenerator:
         *,
         columns: tuple[Column, ...] = (),
         seed: int = 0,
-        steps: int = STEPS,
+        steps: int | None = None,
         device: str = "cpu",
     ) -> "ConditionalGenerator":
         """Fit a generator to rows.
@@ -92,8 +92,8 @@ class ConditionalGenerator:
         columns : tuple of Column
             Of a table; empty for arrays.
         seed : int
-        steps : int
-            Of the generator, each after one of the discriminator.
+        steps : int, optional
+            Of the generator, each after one of the critic. None: 8 for each row, within 400 to 1,500.
         device : str
 
         Raises
@@ -102,6 +102,8 @@ class ConditionalGenerator:
             Where an array has more than 3 x 32 x 32 values, or there are fewer than 2 rows.
         """
         _refuse(inputs)
+        if steps is None:
+            steps = min(max(STEPS_A_ROW * len(inputs), FEWEST_STEPS), MOST_STEPS)
         rng = np.random.default_rng(seed)
         condition = Condition.of(target)
         with reproducible(seed, device):
@@ -119,7 +121,10 @@ class ConditionalGenerator:
             module = _generator(c, width, head, image).to(device)
             critic = _Critic(c, width, image).to(device)
             conditions = torch.from_numpy(condition(target)).to(device)
-            average = _played(module, critic, torch.from_numpy(real).to(device), conditions, steps)
+            with threads(module, real):
+                average = _played(
+                    module, critic, torch.from_numpy(real).to(device), conditions, steps
+                )
             some = conditions[torch.randint(len(conditions), (KNOWN,), device=device)]
             known = _vectors(average, some, torch.randn(KNOWN, NOISE).to(device))
         return ConditionalGenerator(average, coding, condition, known)

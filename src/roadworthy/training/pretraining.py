@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadworthy.errors import UserError
 from roadworthy.subject import Network
 from roadworthy.training.backbone import Backbone
-from roadworthy.training.jobs import Job
+from roadworthy.training.jobs import Diverged, Job
 from roadworthy.training.loop import Progress
 from roadworthy.training.running import reproducible, tensor_of, threads
 
@@ -33,7 +32,9 @@ def pretrained(job: Job, progress: Progress | None = None) -> Network:
     Raises
     ------
     UserError
-        Where the network has no linear layer, or nothing before it; where the loss is not finite.
+        Where the network has no linear layer, or nothing before it.
+    Diverged
+        Where the loss is not finite.
     """
     recipe, training = job.recipe, job.examples.inputs
     asked = recipe.pretraining
@@ -126,7 +127,7 @@ def _learn(
             optimizer.step()
             total += loss.detach()
         if not isfinite(float(total)):
-            raise UserError(
+            raise Diverged(
                 f"Pretraining ({asked.method}) broke down in epoch {epoch + 1} of {asked.epochs}: the loss is "
                 f"{float(total) / batches}; a finite one was expected. Scale the inputs and fill in missing "
                 "values inside the module, or take `pretraining` out of the recipe."

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from roadworthy.errors import UserError
 from roadworthy.subject import Recipe
 from roadworthy.training.generative import with_synthetic_rows
 from roadworthy.training.jobs import Job
 from roadworthy.training.loop import Progress, train
 from roadworthy.training.pretraining import pretrained
 from roadworthy.training.semi_supervised import with_pseudo_labels
+from roadworthy.training.sources import is_streamed
 
 
 def is_plain(recipe: Recipe) -> bool:
@@ -43,6 +45,7 @@ def trained(job: Job, progress: Progress | None = None) -> dict[str, np.ndarray]
     recipe = job.recipe
     if is_plain(recipe):
         return _plainly(job, progress)
+    _refuse_streamed(job)
     before = recipe.pretraining.epochs if recipe.pretraining is not None else 0
     rounds = 1 if recipe.pseudo_labels is None else 2
     total = before + rounds * recipe.epochs
@@ -72,7 +75,19 @@ def _plainly(job: Job, progress: Progress | None) -> dict[str, np.ndarray]:
         job.validation,
         device=job.device,
         progress=progress,
+        unfinished=job.unfinished,
+        columns=job.columns,
     )
+
+
+def _refuse_streamed(job: Job) -> None:
+    for which, inputs in (("training", job.training.inputs), ("unlabelled", job.unlabelled)):
+        if inputs is not None and is_streamed(inputs):
+            raise UserError(
+                f"The {which} inputs are read batch by batch (memory-mapped, in a file or large), but pretraining, "
+                "pseudo-labels and synthetic rows need them in memory. Take `pretraining`, `pseudo_labels` and "
+                "`synthetic` out of the recipe, or give fewer rows as an array."
+            )
 
 
 def _part(progress: Progress | None, before: int, total: int) -> Progress | None:

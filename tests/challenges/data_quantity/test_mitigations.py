@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from roadworthy.challenges.data_quantity.faults import subsampled_training_set
 from roadworthy.challenges.data_quantity.mitigations import (
     copies_in_place_of_pseudo_labels,
     copies_in_place_of_synthetic_rows,
@@ -61,6 +62,19 @@ def test_the_recipe_changes_alone_and_old_weights_go(remedy: Change, control: Ch
         assert changed.splits == before.splits
         assert changed.network is before.network
     assert mark_of(remedy).sham == control.__name__  # type: ignore[union-attr]
+
+
+def test_rows_that_the_fault_takes_away_stay_at_hand_without_their_target() -> None:
+    before = subject()
+    own = subsampled_training_set(before, 0.5, np.random.default_rng(0))
+    assert own.splits["unlabelled"] is before.splits["unlabelled"]
+    alone = replace(before, splits={"train": before.splits["train"]})
+    fewer = subsampled_training_set(alone, 0.5, np.random.default_rng(0))
+    kept, rest = fewer.splits["train"], fewer.splits["unlabelled"]
+    assert (kept.n, rest.n, rest.target) == (10, 10, None)
+    rows = np.concatenate([kept.source_rows, rest.source_rows])
+    assert np.array_equal(np.sort(rows), np.arange(20))
+    assert pseudo_labels(fewer, 0.1).recipe is not None
 
 
 def test_strengths_are_epochs_doubt_and_rows() -> None:

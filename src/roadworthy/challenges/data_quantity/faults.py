@@ -1,6 +1,7 @@
 """Too few training rows: really, and as learning curves whose next doubling is known to save so much."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,8 @@ def curve_that_still_falls(
 def subsampled_training_set(subject: "Subject", severity: float, rng: Generator) -> "Subject":
     """Take away a share of the training rows, of each class alike, and train anew.
 
-    Validation and test rows stay. Where rows belong to entities, whole entities go.
+    Validation and test rows stay. Where rows belong to entities, whole entities go. What is taken away stays
+    at hand without its target, as the split `unlabelled`, where the subject has no such split: a remedy may use it.
 
     Also alarms: overfitting_gap (fewer rows are learnt by heart), shortfall_to_simple_models (networks need more rows).
     """
@@ -87,6 +89,9 @@ def subsampled_training_set(subject: "Subject", severity: float, rng: Generator)
     order = growing_order(train.n, rng, labels, entity.values if entity else None)
     kept = max(2, round(train.n * (1.0 - severity)))
     fewer = train.take(np.sort(order[:kept]))
+    if kept < train.n and "unlabelled" not in subject.splits:
+        rest = train.take(np.sort(order[kept:]))
+        subject = subject.with_split("unlabelled", replace(rest, target=None, row_weights=None))
     return subject.with_split("train", fewer).retrained()
 
 
