@@ -6,6 +6,7 @@ from rich.console import Console
 
 from roadworthy import progress
 from roadworthy.engine import Failed, Finished, Planned, Progress, Started
+from roadworthy.procedures.fix import Trying
 from roadworthy.procedures.selftest import Step
 
 EVENTS = (
@@ -40,6 +41,12 @@ def test_the_display_counts_names_and_says_how_far() -> None:
 
 def test_the_display_shows_the_share_of_a_self_test() -> None:
     assert "40%" in shown((Step("overfitting_gap", 1200, 0.4),))
+
+
+def test_the_display_says_which_repair_is_tried() -> None:
+    assert "2 of 5: weight decay, for overfitting_gap" in shown(
+        (Trying("weight_decay", "overfitting_gap", 2, 5),)
+    )
 
 
 def test_without_a_terminal_nothing_is_shown(capfd: object) -> None:

@@ -87,7 +87,7 @@ def audit(
     >>> report.passed  # doctest: +SKIP
     False
     """
-    subject = _subject(model, data)
+    subject = subject_of(model, data)
     overrides = {
         "checks": {"only": only, "skip": skip, "plugins": plugins},
         "purpose": dict(purpose or {}),
@@ -118,7 +118,7 @@ def run(
             registry,
             store=engine.Store(store, records=STORED),
             request=request,
-            record_for=_records_for(subject, registry),
+            record_for=records_for(subject, registry),
             emit=shown.receive,
         )
 
@@ -167,11 +167,11 @@ def audit_from_command_line(
     files.require_writable(Path(settings.audit.out or RUNS))
     subject = chosen_subject(named, settings)
     if not quiet:
-        _say_how_it_was_read(subject)
+        say_how_it_was_read(subject)
     store = Path(settings.audit.store) if settings.audit.store else STORE
     done = run(subject, settings, registry, store=store, progress=False if quiet else None)
     report = _report(done)
-    default = RUNS / f"{_file_name(subject.name)}-{done.audit.subject.key[:8]}"
+    default = RUNS / f"{file_name(subject.name)}-{done.audit.subject.key[:8]}"
     folder = Path(settings.audit.out or default)
     kept = report.is_kept_in(folder)
     report.save(folder)
@@ -183,7 +183,7 @@ def audit_from_command_line(
     return report.exit_code
 
 
-def _say_how_it_was_read(subject: Subject) -> None:
+def say_how_it_was_read(subject: Subject) -> None:
     """Say on standard error, before a long wait, what was found out and what was assumed."""
     from textwrap import fill
 
@@ -234,7 +234,7 @@ def selftest(
     from roadworthy.procedures import selftest as room
     from roadworthy.progress import Progress
 
-    subject = _subject(model, {})
+    subject = subject_of(model, {})
     settings = config.settle(None, {"checks": {"plugins": plugins}})
     registry = engine.Registry.discover(plugins)
     options = request_of(settings, registry).options
@@ -258,7 +258,8 @@ def selftest(
     return found
 
 
-def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit`
+def subject_of(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit`
+    """Return the subject that the arguments of `audit` stand for."""
     if isinstance(model, Subject):
         if data:
             raise UserError(
@@ -268,6 +269,8 @@ def _subject(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `audit
         return require_valid(model)
     if isinstance(model, str) and not data:
         return load_subject(model)
+    if isinstance(model, Path) and not data:
+        return load_subject(str(model))
     from roadworthy.subject.live import subject_from
 
     return subject_from(model, **data)
@@ -277,7 +280,7 @@ def _report(done: AuditRun) -> Report:
     return Report(done.audit, done.rows)
 
 
-def _records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":
+def records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":
     """Return what is known of each check as it stands, from the package's record and the user's own."""
     from roadworthy.procedures import selftest as room
 
@@ -291,6 +294,7 @@ def _known(path: Path) -> "Records":
     return room.merged((room.published(), room.read(path)))
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """Return a name that a folder can have."""
     stem = Path(name).stem or name
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem)

@@ -1,4 +1,4 @@
-"""What roadworthy knows: lists of checks, faults and artifacts, and one of them described."""
+"""What roadworthy knows: lists of checks, faults, mitigations and artifacts, and one of them described."""
 
 import inspect
 from itertools import groupby
@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from roadworthy.engine import CheckMark, FaultMark, Marked, Registry, suggestion
+from roadworthy.engine import CheckMark, FaultMark, Marked, MitigationMark, Registry, suggestion
 from roadworthy.errors import UserError
 from roadworthy.procedures.description import describe
 from roadworthy.results import Requirement
@@ -18,13 +18,19 @@ KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigat
 
 
 def listing(kind: str, registry: Registry | None = None) -> RenderableType:
-    """Return a list of everything of one kind ("checks", "faults" or "artifacts")."""
+    """Return a list of everything of one kind: "checks", "faults", "mitigations" or "artifacts"."""
     registry = registry or Registry.discover()
-    return {"checks": _checks, "faults": _faults, "artifacts": _artifacts}[kind](registry)
+    lists = {
+        "checks": _checks,
+        "faults": _faults,
+        "mitigations": _mitigations,
+        "artifacts": _artifacts,
+    }
+    return lists[kind](registry)
 
 
 def description(name: str, registry: Registry | None = None) -> Group:
-    """Return all that is known of the check, fault or artifact of that name.
+    """Return all that is known of the check, fault, mitigation or artifact of that name.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def description(name: str, registry: Registry | None = None) -> Group:
             return _described(found, registry)
     known = [n for kind in KINDS for n in getattr(registry, kind)]
     raise UserError(
-        f'There is no check, fault or artifact "{name}".{suggestion(name, known)} '
+        f'There is no check, fault, mitigation or artifact "{name}".{suggestion(name, known)} '
         "`roadworthy list` shows all checks."
     )
 
@@ -93,6 +99,25 @@ def _faults(registry: Registry) -> Group:
     return Group(*shown)
 
 
+def _mitigations(registry: Registry) -> Group:
+    shown: list[RenderableType] = []
+    marked = [
+        (m.mark.targets[0], m)
+        for m in registry.mitigations.values()
+        if isinstance(m.mark, MitigationMark)
+    ]
+    for target, group in groupby(sorted(marked, key=lambda p: (p[0], p[1].name)), lambda p: p[0]):
+        shown += ["", Text(f"repairs {target}", style="bold")]
+        for _, each in group:
+            assert isinstance(each.mark, MitigationMark)
+            also = ", ".join(each.mark.targets[1:])
+            title = Text(describe(each.function).title, style="dim")
+            said = f"  {each.name}" + (f"  (also {also})" if also else "")
+            shown += [Text(said), Padding(title, (0, 0, 0, 6))]
+    last = "roadworthy fix SUBJECT --only NAME tries one; roadworthy describe NAME says more of it."
+    return Group(*shown, "", Text(last))
+
+
 def _artifacts(registry: Registry) -> Table:
     table = Table(title="Artifacts", title_justify="left", box=None, pad_edge=False)
     for header in ("artifact", "what it is"):
@@ -118,6 +143,11 @@ def _described(marked: Marked, registry: Registry) -> Group:
         facts.add_row("proven by", ", ".join(_breaking(marked.name, registry)) or "nothing yet")
         facts.add_row("qualified at", about.qualified_at)
         facts.add_row("if it fails", about.next)
+    if isinstance(mark, MitigationMark):
+        facts.add_row("repairs", ", ".join(mark.targets))
+        facts.add_row("strengths", ", ".join(f"{s:g}" for s in mark.strengths))
+        facts.add_row("control", mark.sham or "doing nothing, or training with another seed")
+        facts.add_row("proven on", mark.repairs or "nothing yet")
     facts.add_row("needs", ", ".join(needs(marked)) or "nothing")
     facts.add_row("written in", f"{marked.module}, line {marked.line}")
     shown: list[RenderableType] = [

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,44 +46,18 @@ def _options_of_all(
     pass
 
 
+SUBJECT_HELP = (
+    "digits, diabetes, a subject.py, module:function, or a folder that `fix --accept` saved. Without one: --data, "
+    "--predictions, or the roadworthy.toml of this folder."
+)
+
+
 @app.command()
+@options.describing_a_subject
 def audit(
-    subject: Annotated[
-        str | None,
-        typer.Argument(
-            help="digits, diabetes, a subject.py, or module:function. Without one: --data, "
-            "--predictions, or the roadworthy.toml of this folder."
-        ),
-    ] = None,
-    data: options.Data = None,
-    train: options.Train = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    missing_codes: options.MissingCodes = None,
-    proof: options.Proof = None,
-    target: options.Target = None,
-    positive: options.Positive = None,
-    task: options.Task = None,
-    split: options.Split = None,
-    sensitive: options.Sensitive = None,
-    drop: options.Drop = None,
-    entity: options.Entity = None,
-    time: options.Time = None,
-    id_: options.Id = None,
-    source: options.Source = None,
-    domain: options.Domain = None,
-    weight: options.Weight = None,
-    people: options.People = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    trust: options.Trust = False,
-    predictions: options.Predictions = None,
-    proba: options.Proba = None,
-    score: options.Score = None,
-    predicted: options.Predicted = None,
+    subject: Annotated[str | None, typer.Argument(help=SUBJECT_HELP)] = None,
+    *,
+    given: Mapping[str, Any],
     only: options.Only = None,
     skip: options.Skip = None,
     profile: options.Profile = None,
@@ -104,36 +79,8 @@ def audit(
     """
     from roadworthy import api
 
-    files = {"train": train, "validation": validation, "test": test}
     sections = {
-        "subject": {
-            "data": data,
-            "split": _split_files(split, files),
-            "target": target,
-            "positive": positive,
-            "task": task,
-            "sensitive": _split(sensitive),
-            "drop": _split(drop),
-            "entity": entity,
-            "time": time,
-            "id": id_,
-            "source": source,
-            "domain": domain,
-            "weight": weight,
-            "people": people,
-            "encoding": encoding,
-            "delimiter": delimiter,
-            "decimal": decimal,
-            "missing_codes": _split(missing_codes),
-            "proof": proof,
-            "model": model,
-            "weights": weights,
-            "trust": trust or None,
-            "predictions": predictions,
-            "probabilities": _split(proba),
-            "score": score,
-            "predicted": predicted,
-        },
+        "subject": _subject_section(given),
         "checks": {"only": _split(only), "skip": _split(skip)},
         "audit": {
             "profile": profile,
@@ -145,7 +92,101 @@ def audit(
             "store": store,
         },
     }
-    code = api.audit_from_command_line(subject, sections, quiet=quiet)
+    raise typer.Exit(api.audit_from_command_line(subject, sections, quiet=quiet))
+
+
+@app.command()
+@options.describing_a_subject
+def fix(
+    subject: Annotated[str | None, typer.Argument(help=SUBJECT_HELP)] = None,
+    *,
+    given: Mapping[str, Any],
+    only: options.Repairs = None,
+    skip: options.Skip = None,
+    profile: options.Profile = None,
+    seeds: options.Seeds = None,
+    budget: options.Budget = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    store: options.Store = None,
+    proof_log: options.ProofLog = None,
+    accept: options.Accept = None,
+    out: options.Out = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Try repairs, and prove on rows that nothing was chosen on what each mended and what it harmed.
+
+    Candidates are the repairs that the failing checks name, or those asked for. The strength is chosen on
+    validation rows, the effect measured on test rows beside a sham, and confirmed on sealed rows.
+
+    Exit code: 0 every failing check has an accepted repair, 1 one has none, 2 time ran out, 4 usage.
+
+    Example:  roadworthy fix digits --profile quick --only uncertainty
+    """
+    from roadworthy import repairing
+
+    sections = {
+        "subject": _subject_section(given),
+        "checks": {"skip": _split(skip)},
+        "audit": {
+            "profile": profile,
+            "budget": budget,
+            "device": device,
+            "seed": seed,
+            "out": out,
+            "store": store,
+        },
+    }
+    asked = repairing.Asked(_split(only) or (), _split(accept) or (), seeds, proof_log)
+    raise typer.Exit(repairing.from_command_line(subject, sections, asked, quiet=quiet))
+
+
+@app.command()
+def diff(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more: folders of finished audits, or subjects (digits, subject.py, saved folders). The first "
+            "is what the others are compared with.",
+            metavar="A B...",
+        ),
+    ],
+    only: options.Only = None,
+    skip: options.Skip = None,
+    profile: options.Profile = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    store: options.Store = None,
+    trust: options.Trust = False,
+    form: options.Form = None,
+    out: options.Out = None,
+    fail_on: options.FailOn = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say what got worse and what got better between two models or audits; compare several in one table.
+
+    Paired where the rows are the same. With three or more a table of all values is printed.
+
+    Exit code: 0 nothing required got worse than is tolerated, 1 something did, 3 a check broke, 4 usage;
+    with --fail-on undecided, 2 where that is open.
+
+    Example:  roadworthy diff roadworthy-runs/before roadworthy-runs/after --format markdown
+    """
+    from roadworthy import comparing
+
+    sections = {
+        "checks": {"only": _split(only), "skip": _split(skip)},
+        "audit": {
+            "profile": profile,
+            "device": device,
+            "seed": seed,
+            "store": store,
+            "fail_on": fail_on or "fail,error",
+        },
+    }
+    code = comparing.from_command_line(
+        subjects, sections, trust=trust, form=form, out=out, quiet=quiet
+    )
     raise typer.Exit(code)
 
 
@@ -228,6 +269,9 @@ def list_(
         bool, typer.Option("--artifacts", help="Names a check may ask for")
     ] = False,
     faults: Annotated[bool, typer.Option("--faults", help="Faults and what they break")] = False,
+    mitigations: Annotated[
+        bool, typer.Option("--mitigations", help="Repairs and what they mend")
+    ] = False,
 ) -> None:
     """Show the checks by challenge, with what they need and what they cost.
 
@@ -235,13 +279,14 @@ def list_(
     """
     from roadworthy import catalogue
 
-    kind = "artifacts" if artifacts else "faults" if faults else "checks"
+    asked = {"artifacts": artifacts, "faults": faults, "mitigations": mitigations}
+    kind = next((kind for kind, is_asked in asked.items() if is_asked), "checks")
     _print(catalogue.listing(kind))
 
 
 @app.command()
 def describe(
-    check: Annotated[str, typer.Argument(help="Name of a check, fault or artifact")],
+    check: Annotated[str, typer.Argument(help="Name of a check, fault, repair or artifact")],
 ) -> None:
     """Say what a check measures, where its method and bound come from, and how well it is proven.
 
@@ -254,20 +299,21 @@ def describe(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or its audit.json")],
+    run: Annotated[Path, typer.Argument(help="Folder of an audit, a fix or a diff")],
     form: Annotated[
         str | None, typer.Option("--format", help="html, markdown, junit, json or csv")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal")] = None,
 ) -> None:
-    """Show a finished audit again, in any format.
+    """Show a finished audit, fix or diff again, in any format.
 
     Example:  roadworthy report roadworthy-runs/digits --format markdown
     """
     from roadworthy import files
+    from roadworthy.effect_reports import read_effects
     from roadworthy.report import read_report
 
-    found = read_report(run)
+    found = read_effects(run) or read_report(run)
     if form is None:
         _print(found)
         return
@@ -323,6 +369,21 @@ def selftest(
     for planted, trace in found.broken.items():
         sys.stderr.write(f"roadworthy: {planted} broke:\n{trace}\n")
     raise typer.Exit(3 if found.broken else 0)
+
+
+def _subject_section(given: Mapping[str, Any]) -> dict[str, object]:
+    """Return the [subject] section that options describe."""
+    files = {split: given[split] for split in ("train", "validation", "test")}
+    lists = ("sensitive", "drop", "missing_codes")
+    plain = {name: value for name, value in given.items() if name not in files}
+    return {
+        **{name: plain[name] for name in plain if name not in (*lists, "id_", "proba")},
+        **{name: _split(plain[name]) for name in lists},
+        "split": _split_files(given["split"], files),
+        "id": given["id_"],
+        "trust": given["trust"] or None,
+        "probabilities": _split(given["proba"]),
+    }
 
 
 def _split(values: list[str] | None) -> tuple[str, ...] | None:

@@ -1,5 +1,8 @@
 """The options of the commands that look at data: each with its name, its help and its place in it."""
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,3 +126,86 @@ Law = Annotated[str | None, _option(PURPOSE, "Law that applies", metavar="TEXT")
 SmallestGroup = Annotated[
     int | None, _option(PURPOSE, "Rows a group needs to be judged by itself", metavar="ROWS")
 ]
+
+Accept = Annotated[
+    list[str] | None,
+    _option(OUTPUT, "Save the model with this accepted repair", metavar="NAME"),
+]
+Repairs = Annotated[
+    list[str] | None,
+    _option(RUNS, "Repairs to try, or checks or challenges to repair", metavar="A,B"),
+]
+Seeds = Annotated[
+    int | None, _option(RUNS, "Trainings behind what is said of a repair in general", metavar="N")
+]
+ProofLog = Annotated[
+    Path | None, _option(RUNS, "File that records looks at sealed rows", metavar="FILE")
+]
+Form = Annotated[
+    str | None,
+    _option(
+        OUTPUT, "csv, latex, markdown, html, json, junit: print in place of tables", "--format", metavar="FORM"
+    ),
+]  # fmt: skip
+
+SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
+    "data": Data,
+    "train": Train,
+    "validation": Validation,
+    "test": Test,
+    "encoding": Encoding,
+    "delimiter": Delimiter,
+    "decimal": Decimal,
+    "missing_codes": MissingCodes,
+    "proof": Proof,
+    "target": Target,
+    "positive": Positive,
+    "task": Task,
+    "split": Split,
+    "sensitive": Sensitive,
+    "drop": Drop,
+    "entity": Entity,
+    "time": Time,
+    "id_": Id,
+    "source": Source,
+    "domain": Domain,
+    "weight": Weight,
+    "people": People,
+    "model": Model,
+    "weights": Weights,
+    "trust": Trust,
+    "predictions": Predictions,
+    "proba": Proba,
+    "score": Score,
+    "predicted": Predicted,
+}
+"""What describes a subject on the command line, in the order of the help."""
+
+
+def describing_a_subject(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that describe a subject; it receives them as the mapping `given`.
+
+    They stand after its first parameter in the help.
+    """
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:  # Any: values of options
+        given = {name: values.pop(name) for name in SUBJECT_OPTIONS}
+        command(**values, given=given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [
+        p.replace(kind=keyword)
+        for p in inspect.signature(command).parameters.values()
+        if p.name != "given"
+    ]
+    shared = [
+        inspect.Parameter(
+            name, keyword, default=False if name == "trust" else None, annotation=annotation
+        )
+        for name, annotation in SUBJECT_OPTIONS.items()
+    ]
+    parameters = [own[0], *shared, *own[1:]]
+    with_options.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=None)
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    return with_options

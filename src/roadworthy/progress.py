@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from roadworthy.engine import events
+from roadworthy.procedures.fix import Trying
 from roadworthy.procedures.selftest import Step
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Progress:
                 self._count(self._bar, from_store=False)
             case events.NotKept(reason=reason):
                 self._bar.console.print(f"[yellow]{reason}[/]", highlight=False)
+            case Trying(mitigation=name, target=target, number=number, total=total):
+                said = f"{number} of {total}: {name.replace('_', ' ')}, for {target}"
+                self._bar.console.print(said, style="dim", highlight=False)
             case Step(what=what, repetitions=repetitions, share=share):
                 self._step(self._bar, what, repetitions, share)
             case _:

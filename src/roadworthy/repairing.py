@@ -1,0 +1,195 @@
+"""The Python face of `fix`: repairs tried and proven. The command line calls the same functions."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roadworthy import config, engine, files
+from roadworthy.api import (
+    RUNS,
+    STORE,
+    file_name,
+    request_of,
+    say_how_it_was_read,
+    subject_of,
+)
+from roadworthy.effect_reports import FixReport
+from roadworthy.errors import UserError
+from roadworthy.procedures.choice import known_names
+from roadworthy.procedures.fix import fix as run_fix
+from roadworthy.procedures.stored import STORED
+from roadworthy.subject import Subject
+from roadworthy.subject_choice import chosen_subject, settled
+
+if TYPE_CHECKING:
+    from roadworthy.config import Settings
+
+PROOF_LOG = Path(".roadworthy/proof-openings.jsonl")
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `roadworthy fix` was asked for beside the settings of an audit.
+
+    Parameters
+    ----------
+    only : tuple of str
+        Repairs, or checks or challenges that are to be repaired; empty: what the failing checks name.
+    accept : tuple of str
+        Accepted repairs whose subjects are to be saved.
+    seeds : int, optional
+        Trainings behind what is said of a repair in general.
+    proof_log : Path, optional
+        Where looks at sealed rows are recorded.
+    """
+
+    only: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    seeds: int | None = None
+    proof_log: Path | None = None
+
+
+def fix(
+    model: Any = None,  # Any: as for `audit`
+    *,
+    only: tuple[str, ...] | str = (),
+    skip: tuple[str, ...] | str = (),
+    profile: str = "standard",
+    requirements: Mapping[str, float] | None = None,
+    purpose: Mapping[str, object] | None = None,
+    seeds: int = SEEDS,
+    budget: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    plugins: tuple[str, ...] = (),
+    store: str | Path | None = STORE,
+    proof_log: str | Path | None = PROOF_LOG,
+    progress: bool | None = None,
+    **data: Any,  # Any: handed on to `subject_from`, which names each
+) -> FixReport:
+    """Try repairs of what fails, and prove on untouched rows what each mended and what it harmed.
+
+    Parameters
+    ----------
+    model : object
+        As for `roadworthy.audit`.
+    only : str or tuple of str
+        Names of mitigations, or of checks or challenges to repair; empty: what the failing checks name.
+    skip : str or tuple of str
+        Checks or challenges that are neither repaired nor measured.
+    profile, requirements, purpose, budget, seed, device, plugins, store, progress
+        As for `roadworthy.audit`.
+    seeds : int
+        Trainings behind the claim about a remedy rather than about one set of weights; at least 2.
+    proof_log : path or None
+        File in which every look at the sealed proof rows is recorded; None: for this call alone.
+    **data
+        As for `roadworthy.audit`.
+
+    Returns
+    -------
+    FixReport
+
+    Examples
+    --------
+    >>> found = roadworthy.fix("digits", profile="quick", only="temperature_scaling")  # doctest: +SKIP
+    >>> found.accept("temperature_scaling", "cooler")  # doctest: +SKIP
+    """
+    subject = subject_of(model, data)
+    overrides = {
+        "checks": {"skip": skip, "plugins": plugins},
+        "purpose": dict(purpose or {}),
+        "requirements": {name: {"bound": bound} for name, bound in (requirements or {}).items()},
+        "audit": {"profile": profile, "budget": budget, "seed": seed, "device": device},
+    }
+    settings = config.settle(None, overrides)
+    registry = engine.Registry.discover(plugins)
+    asked = Asked(
+        only=(only,) if isinstance(only, str) else tuple(only),
+        seeds=seeds,
+        proof_log=None if proof_log is None else Path(proof_log),
+    )
+    where = Path(store) if store else None
+    return run(subject, settings, registry, asked, store=where, progress=progress)
+
+
+def run(
+    subject: Subject,
+    settings: "Settings",
+    registry: engine.Registry,
+    asked: Asked,
+    *,
+    store: Path | None,
+    progress: bool | None = None,
+) -> FixReport:
+    """Fix a subject under settled settings."""
+    from roadworthy.progress import Progress
+
+    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+        done = run_fix(
+            subject,
+            registry,
+            store=engine.Store(store, records=STORED),
+            request=request_of(settings, registry),
+            only=asked.only,
+            seeds=asked.seeds or SEEDS,
+            proof_log=asked.proof_log,
+            emit=shown.receive,
+        )
+    return FixReport(done.fix, done.subjects)
+
+
+def from_command_line(
+    named: str | None,
+    sections: Mapping[str, Mapping[str, object]],
+    asked: Asked,
+    *,
+    quiet: bool,
+) -> int:
+    """Do what `roadworthy fix` was asked for; return the exit code."""
+    from rich.console import Console
+
+    registry = engine.Registry.discover(settled(named, sections).checks.plugins)
+    settings = settled(named, sections, known_names(registry))
+    files.require_writable(Path(settings.audit.out or RUNS))
+    _refuse_unknown(asked, registry)
+    subject = chosen_subject(named, settings)
+    if not quiet:
+        say_how_it_was_read(subject)
+    store = Path(settings.audit.store) if settings.audit.store else STORE
+    wanted = Asked(asked.only, asked.accept, asked.seeds, asked.proof_log or PROOF_LOG)
+    report = run(
+        subject, settings, registry, wanted, store=store, progress=False if quiet else None
+    )
+    default = RUNS / f"{file_name(subject.name)}-fix-{report.fix.subject.key[:8]}"
+    folder = Path(settings.audit.out or default)
+    report.save(folder)
+    console = Console()
+    console.print(report)
+    console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
+    for name in asked.accept:
+        saved = report.accept(name, folder / "accepted" / name)
+        console.print(
+            f"Saved with {name}: [bold]{saved}[/]  (roadworthy audit {saved})", soft_wrap=True
+        )
+    if report.accepted and not asked.accept:
+        name = report.accepted[0].mitigation
+        console.print(f"Save a repaired model: the same command with --accept {name}", style="dim")
+    return report.exit_code
+
+
+def _refuse_unknown(asked: Asked, registry: engine.Registry) -> None:
+    """Refuse names that exist nowhere before anything is read or computed."""
+    known = {*registry.mitigations, *known_names(registry)}
+    for option, names in (("--only", asked.only), ("--accept", asked.accept)):
+        for name in names:
+            parts = [part.strip() for part in name.split("+")]
+            strange = [part for part in parts if part not in known]
+            if strange:
+                raise UserError(
+                    f'{option} names "{strange[0]}", which is no mitigation, check or challenge.'
+                    f"{engine.suggestion(strange[0], known)} `roadworthy list --mitigations` shows all."
+                )
