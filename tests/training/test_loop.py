@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Network, Recipe
-from roadworthy.training.jobs import Examples
+from roadworthy.training.jobs import Diverged, Examples
 from roadworthy.training.loop import train
 
 QUICK = Recipe(epochs=5, batch_size=16, learning_rate=1e-2, patience=None)
@@ -255,3 +255,118 @@ def test_labels_rows_and_outputs_that_cannot_be_trained_on_are_refused() -> None
         train(Network(linear()), QUICK, Examples(np.ones((10, 5)), np.zeros(10, np.int64)))
     with pytest.raises(UserError, match="nothing to train"):
         train(Network(nn.Flatten), QUICK, blobs(10))
+
+
+def logistic(inputs: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+    logits = inputs @ weights["weight"].T + weights["bias"]
+    return logits.argmax(axis=1)
+
+
+def test_l1_drives_the_weights_that_tell_nothing_to_zero_and_no_bias() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(400, 8))
+    rows = Examples(inputs, (inputs[:, 0] + rng.normal(0, 0.3, 400) > -1).astype(np.int64))
+    recipe = Recipe(
+        epochs=60, batch_size=400, learning_rate=0.5, optimizer="sgd", weight_decay=0, patience=None
+    )
+    free = train(Network(linear()), recipe, rows)
+    held = train(Network(linear()), replace(recipe, l1=0.05), rows)
+    # Where L1 is at its optimum, a weight is 0 unless the slope of the loss is as steep as the penalty.
+    assert np.abs(held["weight"][:, 1:]).max() < 0.02 < np.abs(free["weight"][:, 1:]).max()
+    assert np.abs(held["weight"][:, 0]).min() > 0.3
+    crushed = train(Network(linear()), replace(recipe, l1=1.0, learning_rate=0.02), rows)
+    assert np.abs(crushed["weight"]).max() < 0.03
+    assert np.abs(crushed["bias"]).max() > 0.1
+
+
+@pytest.mark.parametrize("norm", [0.01, 1e6])
+def test_clipping_is_that_of_torch(norm: float) -> None:
+    rows = blobs(30)
+    recipe = Recipe(
+        epochs=1, batch_size=30, optimizer="sgd", momentum=0, learning_rate=1.0, weight_decay=0
+    )
+    found = train(Network(linear()), replace(recipe, clip_norm=norm), rows)
+    torch.manual_seed(0)
+    module = nn.Linear(8, 2)
+    inputs = torch.tensor(rows.inputs, dtype=torch.float32)
+    nn.functional.cross_entropy(module(inputs), torch.tensor(rows.target)).backward()
+    torch.nn.utils.clip_grad_norm_(module.parameters(), norm)
+    expected = module.weight - module.weight.grad
+    assert found["weight"] == pytest.approx(expected.detach().numpy(), abs=1e-6)
+
+
+def test_weights_of_rows_are_as_good_as_copies_of_rows() -> None:
+    rows, counts = blobs(40), np.random.default_rng(1).integers(0, 4, 40)
+    copies = np.repeat(np.arange(40), counts)
+    recipe = Recipe(epochs=8, batch_size=10_000, optimizer="sgd", learning_rate=0.3, patience=None)
+    weighed = Examples(rows.inputs, rows.target, counts * 17.0)
+    found = train(Network(linear()), recipe, weighed)
+    expected = train(Network(linear()), recipe, rows.take(copies))
+    assert found["weight"] == pytest.approx(expected["weight"], abs=1e-5)
+    numbers = Examples(rows.inputs, rows.inputs[:, 0] * 2 + 1, np.ones(40))
+    plain = replace(numbers, row_weights=None)
+    again = train(Network(linear(1)), recipe, plain)["weight"]
+    assert train(Network(linear(1)), recipe, numbers)["weight"] == pytest.approx(again, abs=1e-6)
+
+
+def test_logit_adjustment_finds_a_rare_class_more_often() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random(2000) < 0.05).astype(np.int64)
+    inputs = rng.normal(size=(2000, 8)) + labels[:, None] * 0.7
+    rows = Examples(inputs, labels)
+    recipe = replace(QUICK, epochs=20, batch_size=200, learning_rate=0.05)
+    plain = logistic(inputs, train(Network(linear()), recipe, rows))
+    adjusted = logistic(
+        inputs, train(Network(linear()), replace(recipe, logit_adjustment=1.0), rows, rows)
+    )
+    rare = labels == 1
+    assert adjusted[rare].mean() > plain[rare].mean() + 0.2
+    # Balanced error: both classes are found alike.
+    assert adjusted[rare].mean() == pytest.approx(1 - adjusted[~rare].mean(), abs=0.1)
+    numbers = Examples(inputs, inputs[:, 0])
+    with pytest.raises(UserError, match=r"logit adjustment \(1\), but the target is a number"):
+        train(Network(linear(1)), replace(recipe, logit_adjustment=1.0), numbers)
+
+
+def test_the_dropout_of_the_recipe_acts_in_training_and_fits_the_architecture() -> None:
+    shares: list[float] = []
+
+    class Watching(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            if self.training:
+                shares.append(float((inputs == 0).float().mean()))
+            return super().forward(inputs)
+
+    rows = Examples(np.ones((600, 8)), np.zeros(600, np.int64))
+    weights = train(Network(lambda: Watching(8, 2)), replace(QUICK, dropout=0.4), rows)
+    assert np.mean(shares) == pytest.approx(0.4, abs=0.02)
+    assert weights.keys() == {"weight", "bias"}
+
+
+def test_mixed_precision_computes_in_bfloat16_and_learns_as_well() -> None:
+    kinds: set[torch.dtype] = set()
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = dense()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            outputs = self.inner(inputs)
+            if self.training:
+                kinds.add(outputs.dtype)
+            return outputs
+
+    rows, recipe = blobs(300), replace(QUICK, mixed_precision=True)
+    found = train(Network(Watching), recipe, rows, blobs(100, 1))
+    assert kinds == {torch.bfloat16}
+    assert {value.dtype for value in found.values()} == {np.dtype("float32"), np.dtype("int64")}
+    expected = train(Network(Watching), replace(recipe, mixed_precision=False), rows, blobs(100, 1))
+    assert found["inner.0.weight"] == pytest.approx(expected["inner.0.weight"], abs=0.05)
+
+
+def test_divergence_names_the_settings_that_may_be_to_blame() -> None:
+    recipe = Recipe(optimizer="sgd", learning_rate=1e30, batch_size=8, l1=0.5, mixed_precision=True)
+    rows = Examples(np.ones((40, 8)), np.arange(40.0))
+    with pytest.raises(Diverged, match=r"clip_norm .*lower its l1 of 0.5, .*mixed_precision to"):
+        train(Network(linear(1)), recipe, rows)
