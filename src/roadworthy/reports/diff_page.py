@@ -50,6 +50,7 @@ def _page(diff: Diff, most: int) -> str:
         headline=headline,
         counts=effect_words.count_states(diff.effects),
         sections=[section for section in sections if section[3]],
-        quiet=[view for view in views if view.state not in effect_words.SHOWN],
+        quiet=[v for v in views if v.state not in (*effect_words.SHOWN, "untouched")],
+        untouched=[view for view in views if view.state == "untouched"],
         left_out=len(ordered) - len(views),
     )

@@ -129,6 +129,7 @@ def amount(effect: Effect) -> Amount | None:
 
     value, low, high = turned
     good, bad = ("more", "less") if effect.larger_is == "neither" else ("better", "worse")
+    digits = None if low == high else decimals  # an exact difference says nothing of their digits
     least, most = sorted((abs(low), abs(high)))
     span = f"{said(least)} to {said(most)}"
     ends = wording.join_unit(span, unit)
@@ -141,8 +142,8 @@ def amount(effect: Effect) -> Amount | None:
         span_unit="" if low == high else ends,
         worst=said(max(0.0, -low)),
         side=good if value > 0 else bad if value < 0 else "the same",
-        before=_value(effect.before, effect.unit, decimals),
-        after=_value(effect.after, effect.unit, decimals),
+        before=_value(effect.before, effect.unit, digits),
+        after=_value(effect.after, effect.unit, digits),
         change=_signed(said(found.value)),
         low=_signed(said(found.low)),
         high=_signed(said(found.high)),
@@ -337,7 +338,10 @@ def diff_headline(diff: Diff) -> tuple[Verdict, str]:
         return "inconclusive", "Nothing could be compared."
     if worse:
         return "pass", f"{worse} of {wording.counted(measured, 'check')} worse, within the margin."
-    return "pass", f"None of {wording.counted(measured, 'check')} is worse."
+    return "pass", (
+        f"No harm is shown on any of {wording.counted(measured, 'check')}, "
+        "and harm beyond a margin is ruled out."
+    )
 
 
 def pairing_words(diff: Diff) -> str:
