@@ -182,14 +182,3 @@ def mean_loss(module: "nn.Module", rows: Rows, objective: Objective) -> float:
             outputs = forward(module, rows.inputs(part))
             total += float(objective(outputs, target, 0.0, weights)) * len(target)
     return total / len(rows)
-
-
-# Until the fleet imports these from where they are:
-_on_device = rows_on
-_mean_loss = mean_loss
-_refuse_divergence = refuse_divergence
-_refuse_untrainable = refuse_untrainable
-
-
-def _prepared(module: "nn.Module", rows: Rows) -> Objective:  # pyright: ignore[reportUnusedFunction]  # see above
-    return prepared(module, rows, Recipe())
