@@ -64,7 +64,7 @@ class ConditionalGenerator:
     coding : TableCoding or ArrayCoding
     condition : Condition
     known : (m, width) ndarray
-        Vectors from this generator, their conditions drawn from the real ones.
+        Vectors from this generator, their conditions drawn from the real ones; empty for arrays.
     """
 
     module: nn.Module
@@ -125,8 +125,9 @@ class ConditionalGenerator:
                 average = _played(
                     module, critic, torch.from_numpy(real).to(device), conditions, steps
                 )
-            some = conditions[torch.randint(len(conditions), (KNOWN,), device=device)]
-            known = _vectors(average, some, torch.randn(KNOWN, NOISE).to(device))
+            count = KNOWN if columns else 0
+            some = conditions[torch.randint(len(conditions), (count,), device=device)]
+            known = _vectors(average, some, torch.randn(count, NOISE).to(device))
         return ConditionalGenerator(average, coding, condition, known)
 
     def sample(self, target: np.ndarray, rng: Generator) -> np.ndarray:
