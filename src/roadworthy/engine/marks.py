@@ -75,6 +75,7 @@ class MitigationMark:
     strengths: tuple[float, ...]
     sham: str | None
     repairs: str | None
+    at: float | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ def mitigation(
     strengths: tuple[float, ...],
     sham: str | None = None,
     repairs: str | None = None,
+    at: float | None = None,
 ) -> Callable[[F], F]:
     """Mark `(subject, strength, ...artifacts) -> subject` as a remedy for what the checks `targets` measure.
 
@@ -197,10 +199,12 @@ def mitigation(
         Name of the function marked by `sham` that is its control. None: doing nothing, where the remedy
         leaves the weights as they are, and training once more with another seed where it trains.
     repairs : str, optional
-        Name of the fault that it is proven on, at that fault's largest severity.
+        Name of the fault that it is proven on.
+    at : float, optional
+        Severity of that fault; None: its largest.
     """
     named = (targets,) if isinstance(targets, str) else targets
-    return _marking(MitigationMark(named, strengths, sham, repairs))
+    return _marking(MitigationMark(named, strengths, sham, repairs, at))
 
 
 def sham() -> Callable[[F], F]:
