@@ -21,7 +21,6 @@ LOOKED_AHEAD = (1.25, 1.5, 1.75, 2.0)  # times the training rows
     challenge="data_quantity",
     requires=AtMost(0.02, "house default: two points of error that more rows alone would remove"),
     least=100,
-    cost="training",
 )
 def gain_from_doubling(
     fitted_curve: LearningCurve, train_source_rows: np.ndarray, task: "Task"
@@ -47,7 +46,7 @@ def gain_from_doubling(
     return fitted_curve.saved(n, 2.0 * n, unit=unit, details=details.strip())
 
 
-@check(challenge="data_quantity", cost="training")
+@check(challenge="data_quantity")
 def learning_curve(
     fitted_curve: LearningCurve, train_source_rows: np.ndarray, task: "Task"
 ) -> Measurement:

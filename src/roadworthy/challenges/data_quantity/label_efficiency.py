@@ -98,7 +98,7 @@ def label_lifts(
     return _played(trainer, pool, names, pairs, rng, train_labels)
 
 
-@check(challenge="data_quantity", cost="training")
+@check(challenge="data_quantity")
 def label_efficiency(label_lifts: Mapping[str, np.ndarray], task: "Task") -> Measurement:
     """How much error is saved by choosing which rows to label, against labelling as many at random.
 

@@ -21,7 +21,7 @@ FARTHEST = 10.0  # times the rows; beyond, no curve is believed
 STEPS = 48  # numbers of rows that are looked at on the way there
 
 
-@check(challenge="data_quantity", cost="training")
+@check(challenge="data_quantity")
 def collection_plan(
     fitted_curve: LearningCurve,
     train_source_rows: np.ndarray,
