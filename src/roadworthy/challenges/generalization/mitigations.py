@@ -126,7 +126,7 @@ def fewer_layers(subject: "Subject", strength: float) -> "Subject":
     return subject.retrained(network=shallower(_network(subject), round(strength)))
 
 
-@mitigation(targets=UNDERFITTING, strengths=(1.0, 3.0), repairs="underfit_model")
+@mitigation(targets=UNDERFITTING, strengths=(1.0, 3.0, 7.0), repairs="underfit_model")
 def longer_training(subject: "Subject", strength: float) -> "Subject":
     """Train for more epochs, and wait longer for a better one.
 

@@ -12,7 +12,7 @@ from roadworthy.errors import NotApplicable
 if TYPE_CHECKING:
     from roadworthy.subject import Network, Recipe, Subject
 
-EPOCHS = 4  # times as many, where a model is to learn its rows by heart
+EPOCHS = 10  # times as many: of digits with two fifths of noise 89 % are then learnt by heart
 
 
 @fault(breaks="overfitting_gap", severities=(0.1, 0.2, 0.4), truth=False)
@@ -21,7 +21,7 @@ def memorised_noise(
 ) -> "Subject":
     """Replace the target of a share of the training rows at random, and train until it is learnt by heart.
 
-    A class becomes any other one, a number that of another row. Early stopping and all regularisation are off, and four
+    A class becomes any other one, a number that of another row. Early stopping and all regularisation are off, and ten
     times the epochs are trained. Validation and test rows stay.
 
     Severity: share of training rows.
@@ -69,11 +69,11 @@ def tiny_training_set(
     return small.retrained(recipe=longer, network=network)
 
 
-@fault(breaks="overfitting_gap", severities=(1.0, 3.0, 7.0), truth=False)
+@fault(breaks="overfitting_gap", severities=(1.0, 3.0), truth=False)
 def oversize_model(
     subject: "Subject", severity: float, rng: Generator, network: "Network", recipe: "Recipe"
 ) -> "Subject":
-    """Make the network wider, and train it four times as long without regularisation or early stopping.
+    """Make the network wider, and train it ten times as long without regularisation or early stopping.
 
     Severity: by how many times its width the network grows; 3: four times as wide. Data stay as they are.
     """
@@ -87,7 +87,7 @@ def oversize_model(
     )
 
 
-@fault(breaks="underfitting", severities=(0.5, 0.8, 0.95), truth=False)
+@fault(breaks="underfitting", severities=(0.25, 0.5, 0.75), truth=False)
 def underfit_model(
     subject: "Subject", severity: float, rng: Generator, network: "Network", recipe: "Recipe"
 ) -> "Subject":
