@@ -1,8 +1,8 @@
 """A check called again on other rows: which of what it needs is rows, and what has to be made anew.
 
 A check is a plain function of arrays. Those with one entry per row are taken at the redrawn rows; what
-summarises such rows (a threshold fitted on validation rows) is computed anew from them by its own
-function; everything else stays as it is.
+summarises test rows is computed anew from them by its own function. What was fitted elsewhere (weights, a
+threshold from validation rows) stays as it was fitted: it is what is used.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -154,22 +154,12 @@ class Reaching:
         split = self._split_of(name, value)
         if split is not None:
             return Rows(split, value)
+        if "test" not in self._roots_of(name):
+            return Fixed(value)
         node = self._graph.nodes.get(name)
-        roots = self._roots_of(name)
-        if "test" in roots and (node is None or not _is_light(node) or depth >= DEEPEST):
+        if node is None or not _is_light(node) or depth >= DEEPEST:
             raise Unreachable(f"{name} summarises test rows and cannot be made anew for other rows")
-        if node is None or not _is_light(node) or not roots or depth >= DEEPEST:
-            return Fixed(value)
-        if "test" not in roots and not self._is_summary(node):
-            return Fixed(value)
         return self.again(name, depth + 1)
-
-    def _is_summary(self, node: Node) -> bool:
-        """Whether a node has rows of a split among its own needs."""
-        found = self._values([need.name for need in node.needs])
-        return any(
-            value is not None and self._split_of(name, value) for name, value in found.items()
-        )
 
     def _split_of(self, name: str, value: Any) -> str | None:  # Any: a value
         """Return the split that a value has one entry per row of."""

@@ -15,7 +15,7 @@ from roadworthy.engine.isolation import Failure, attempt
 from roadworthy.errors import NotApplicable
 from roadworthy.procedures.paired.again import Again, Fixed, Take, taken
 from roadworthy.procedures.paired.pairing import Pairs
-from roadworthy.results import Counts, Estimate, Fact, Measurement
+from roadworthy.results import Counts, Distribution, Estimate, Fact, Measurement
 from roadworthy.statistics import (
     GRID,
     from_replicates,
@@ -281,14 +281,29 @@ def _resampled(
             found = from_replicates(estimate, replicates, n=n, unit=unit)
         except NotApplicable as why:
             raise Undrawable(str(why)) from why
+        spread = Estimate(estimate, float(np.nanstd(replicates, ddof=1)), max(n - 1, 1))
         return measured(
             estimate,
             n,
-            found.distribution,
+            _wider(found.distribution, spread),
             unit=unit,
             method=f"paired bootstrap over shared rows, {len(replicates):,} resamples",
         )
     return _jackknifed(estimate, n, unit, difference, shared, drawing)
+
+
+def _wider(corrected: Distribution, spread: Estimate) -> Distribution:
+    """Return the outer of the bias-corrected limits and those of Student's t.
+
+    Either alone misses a change of calibration error in 6 to 9 % where rows are few (250 simulated pairs of 500 rows):
+    percentiles of 199 resamples are noisy, and t knows no skewness.
+    """
+
+    def end(probability: float) -> float:
+        ends = limit(corrected, probability), limit(spread, probability)
+        return max(ends) if probability >= 0.5 else min(ends)
+
+    return quantiles_on(GRID, end)
 
 
 def _jackknifed(

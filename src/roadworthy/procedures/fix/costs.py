@@ -1,0 +1,79 @@
+"""What a model costs: to train, to ask, to keep."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from roadworthy.engine import Outcome, Store, artifact, exists
+from roadworthy.procedures.paired import Side
+from roadworthy.results import Cost
+from roadworthy.subject import Predictor
+
+MOST_ROWS = 1000
+TIMES = 3
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@artifact()
+def milliseconds_per_row(predictor: Predictor, test_inputs: np.ndarray) -> float:
+    """CPU time of the model per row, over at most a thousand test rows, the best of three."""
+    rows = test_inputs[:MOST_ROWS]
+    spent: list[float] = []
+    for _ in range(TIMES):
+        clock = time.process_time()
+        predictor(rows)
+        spent.append(time.process_time() - clock)
+    return 1000.0 * min(spent) / max(len(rows), 1)
+
+
+TIMING = milliseconds_per_row
+
+
+def cost_of(side: Side) -> Cost:
+    """Return what the model of a subject costs; None for what cannot be known of it.
+
+    Seconds of training are those of the run that trained it, kept beside its weights.
+    """
+    names = [n for n in ("weights", TIMING.__name__) if exists(side.how.registry, side.fields, n)]
+    known = side.values(names)
+    weights, spent = known.get("weights"), known.get(TIMING.__name__)
+    trained = "weights" in names and "weights" not in side.fields
+    seconds = (
+        _training_seconds(side.outcomes(["weights"])["weights"], side.how.store)
+        if trained
+        else None
+    )
+    parameters, size = _size(weights)
+    return Cost(
+        training_seconds=None if seconds is None else round(seconds, 3),
+        milliseconds_per_row=None if spent is None else float(spent),
+        parameters=parameters,
+        bytes=size,
+    )
+
+
+def _training_seconds(outcome: Outcome, store: Store) -> float | None:
+    if outcome.state != "done" or not outcome.key:
+        return outcome.seconds if outcome.state == "done" else None
+    key = _key(outcome.key)
+    kept = store.get(key)
+    if kept is not None and isinstance(kept.value, float):
+        return kept.value
+    if outcome.from_store:
+        return None
+    return float(store.put(key, float(outcome.seconds)))
+
+
+def _key(of_weights: str) -> str:
+    from hashlib import sha256
+
+    return sha256(f"seconds of training\n{of_weights}".encode()).hexdigest()
+
+
+def _size(weights: object) -> tuple[int | None, int | None]:
+    if not isinstance(weights, Mapping):
+        return None, None
+    arrays = {str(name): np.asarray(value) for name, value in weights.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of weights
+    count = sum(a.size for name, a in arrays.items() if not name.endswith(BUFFERS))
+    return count, sum(a.nbytes for a in arrays.values())

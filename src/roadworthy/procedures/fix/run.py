@@ -1,0 +1,289 @@
+"""Fix: try remedies for what failed, and say of each what it repaired and what it made worse."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from roadworthy.config import PROFILES
+from roadworthy.engine import Finished, Registry, Store
+from roadworthy.errors import UserError
+from roadworthy.procedures.audit import INPUT_ERROR, Request, audit
+from roadworthy.procedures.choice import chosen_checks
+from roadworthy.procedures.fix.candidates import Plan, asked_checks, planned
+from roadworthy.procedures.fix.combination import best_two, combined
+from roadworthy.procedures.fix.costs import cost_of
+from roadworthy.procedures.fix.reseeding import starts_alike
+from roadworthy.procedures.fix.trial import OUT_OF_TIME, Tried, blank_candidate, tried
+from roadworthy.procedures.fix.workshop import Means, Workshop
+from roadworthy.procedures.proof import ProofLog
+from roadworthy.results import EFFECTS_VERSION, Audit, Fix
+from roadworthy.subject import Subject
+
+MEANS: Mapping[str, Means] = {
+    "quick": Means(PROFILES["quick"].resamples, 2.0, 5, most_training=30.0, dear_checks=False),
+    "standard": Means(PROFILES["standard"].resamples, 10.0, 5, None, dear_checks=True),
+    "full": Means(PROFILES["full"].resamples, 60.0, 5, None, dear_checks=True),
+}
+UNREPAIRED = 1
+UNDECIDED = 2
+INTERRUPTED = "the run was interrupted before it; the same command goes on from here"
+
+
+@dataclass(frozen=True)
+class Trying:
+    """An event: a remedy is being tried, the `number`'th of `total`."""
+
+    mitigation: str
+    target: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
+class FixRun:
+    """The record of a fix, and the accepted subjects by the name of their mitigation, ready to be saved."""
+
+    fix: Fix
+    subjects: Mapping[str, Subject]
+
+
+@dataclass
+class _Progress:
+    """What has been found so far: kept when the run is interrupted."""
+
+    tried: list[Tried] = field(default_factory=list)
+    combination: Tried | None = None
+    complete: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Tried]:
+        """Every trial, the combination last."""
+        return [*self.tried, *([self.combination] if self.combination else [])]
+
+
+def fix(
+    subject: Subject,
+    registry: Registry,
+    *,
+    store: Store,
+    request: Request | None = None,
+    only: tuple[str, ...] = (),
+    seeds: int = 5,
+    proof_log: Path | None = None,
+    means: Means | None = None,
+    emit: Callable[[object], None] | None = None,
+) -> FixRun:
+    """Audit a subject, try the mitigations that its failing checks name, and prove what they do.
+
+    Parameters
+    ----------
+    subject : Subject
+        With a validation split, on which strengths are chosen.
+    registry : Registry
+    store : Store
+        Everything heavy is kept here: a second run computes nothing.
+    request : Request, optional
+        How it is audited; its `only` and `skip` choose the checks that are measured, its `budget` is that of the
+        whole fix.
+    only : tuple of str
+        Mitigations to try, or checks or challenges to repair; empty: whatever fails.
+    seeds : int
+        Trainings on each side behind the claim about a remedy; below five nothing is claimed of it.
+    proof_log : Path, optional
+        File of all openings of proof rows; None counts those of this run alone.
+    means : Means, optional
+        In place of what the profile allows.
+    emit : callable, optional
+        Receives the engine's events and `Trying`.
+
+    Raises
+    ------
+    UserError
+        When there are no validation rows, the subject cannot be audited, `only` names what does not exist, or the
+        openings of proof rows cannot be logged.
+    """
+    request = request or Request()
+    clock = time.perf_counter()
+    asked_checks(registry, only)
+    _require_validation(subject)
+    log = ProofLog(proof_log)
+    checks = tuple(chosen_checks(registry, request.only, request.skip))
+    counter = _Counter(emit)
+    means = replace(means or MEANS.get(request.profile, MEANS["standard"]), seeds=seeds)
+    deadline = None if request.budget is None else time.monotonic() + request.budget
+    progress = _Progress()
+    shop = Workshop(
+        subject, registry, store, request, means, deadline=deadline, emit=counter.receive
+    )
+    cost_of(shop.base)  # its training is timed here, before the audit finds it done
+    audited = audit(
+        subject,
+        registry,
+        store=store,
+        request=replace(request, budget=shop.left()),
+        emit=counter.receive,
+    ).audit
+    _require_audited(audited)
+    plan = planned(registry, audited.findings, only)
+    progress.notes += _notes(shop, audited, plan, log_path=proof_log)
+    if audited.complete:
+        _try_all(shop, log, plan, checks, progress, counter.emit)
+    else:
+        progress.complete = False
+        progress.tried += [_not_reached(shop, *trial) for trial in plan.trials]
+        progress.notes.append("The audit did not come to its end, so nothing was tried.")
+    subjects = _accepted_subjects(shop, progress)
+    if store.problem is not None and store.problem not in progress.notes:
+        progress.notes.append(f"From some point on nothing was kept: {store.problem}")
+    seconds = time.perf_counter() - clock
+    return FixRun(_result(audited, plan, progress, seeds, counter, seconds), subjects)
+
+
+def _try_all(
+    shop: Workshop,
+    log: ProofLog,
+    plan: Plan,
+    checks: tuple[str, ...],
+    progress: _Progress,
+    emit: Callable[[object], None],
+) -> None:
+    try:
+        for number, (marked, target) in enumerate(plan.trials, start=1):
+            emit(Trying(marked.name, target, number, len(plan.trials)))
+            found = tried(shop, log, marked, target, checks)
+            progress.tried.append(found)
+            progress.complete &= found.candidate.state != "not_run"
+        pair = best_two([t for t in progress.tried if t.candidate.accepted])
+        if pair is not None:
+            names = " + ".join(t.candidate.mitigation for t in pair)
+            emit(Trying(names, pair[0].candidate.target, len(plan.trials), len(plan.trials)))
+            progress.combination = combined(shop, log, *pair, checks)
+            progress.complete &= progress.combination.candidate.state != "not_run"
+    except KeyboardInterrupt:
+        progress.complete = False
+        left = plan.trials[len(progress.tried) :]
+        progress.tried += [_not_reached(shop, *trial, reason=INTERRUPTED) for trial in left]
+
+
+def _not_reached(shop: Workshop, marked: object, target: str, reason: str = OUT_OF_TIME) -> Tried:
+    from roadworthy.engine import Marked
+
+    assert isinstance(marked, Marked)
+    return Tried(replace(blank_candidate(shop, marked, target), reason=reason))
+
+
+def _accepted_subjects(shop: Workshop, progress: _Progress) -> dict[str, Subject]:
+    found: dict[str, Subject] = {}
+    try:
+        for each in progress.all:
+            if each.candidate.accepted and each.proposed is not None:
+                found[each.candidate.mitigation] = shop.ready(each.proposed.made)
+    except KeyboardInterrupt:
+        progress.complete = False
+    return found
+
+
+def _result(
+    audited: Audit,
+    plan: Plan,
+    progress: _Progress,
+    seeds: int,
+    counter: "_Counter",
+    seconds: float,
+) -> Fix:
+    candidates = tuple(each.candidate for each in progress.all)
+    repaired = {c.target for c in candidates if c.accepted}
+    code = 0
+    if not progress.complete:
+        code = UNDECIDED
+    elif any(target not in repaired for target in plan.failing or plan.targets):
+        code = UNREPAIRED
+    return Fix(
+        schema_version=EFFECTS_VERSION,
+        roadworthy_version=version("roadworthy"),
+        subject=audited.subject,
+        profile=audited.profile,
+        seed=audited.seed,
+        seeds=seeds,
+        exit_code=code,
+        complete=progress.complete,
+        targets=plan.targets,
+        candidates=candidates,
+        effects=tuple(effect for each in progress.all for effect in each.effects),
+        openings=tuple(opening for each in progress.all for opening in each.openings),
+        findings=audited.findings,
+        environment=audited.environment,
+        notes=tuple(progress.notes),
+        started=audited.started,
+        seconds=round(seconds, 3),
+        computed=counter.computed,
+        reused=counter.reused,
+    )
+
+
+def _require_validation(subject: Subject) -> None:
+    validation = subject.splits.get("validation")
+    if validation is None or validation.n == 0:
+        raise UserError(
+            f"{subject.name} has no validation rows, on which the strength of a remedy is chosen (test rows must "
+            "not be: they are what it is measured on). Give them with --validation FILE, or mark them in a "
+            "column and name it with --split COLUMN."
+        )
+    test = subject.splits.get("test")
+    if test is None or test.n == 0:
+        raise UserError(
+            f"{subject.name} has no test rows, on which remedies are measured. Give them with --test FILE, "
+            "or mark them in a column and name it with --split COLUMN."
+        )
+
+
+def _require_audited(audited: Audit) -> None:
+    if audited.exit_code == INPUT_ERROR:
+        reasons = [f.reason for f in audited.findings if f.verdict == "error"]
+        raise UserError(reasons[0] if reasons else "The subject cannot be audited.")
+
+
+def _notes(shop: Workshop, audited: Audit, plan: Plan, log_path: Path | None) -> list[str]:
+    notes = list(audited.subject.notes)
+    network = shop.filled.network
+    if network is not None and shop.filled.predictor is None and not starts_alike(network):
+        notes.append(
+            "The factory of the network gives other initial weights under the same seed: trainings cannot be "
+            "repeated, so nothing is said of remedies as such, and nothing that rests on training is kept."
+        )
+    if not plan.targets:
+        notes.append("No check fails, so there is nothing to repair.")
+    unaided = [t for t in plan.failing if t not in {target for _, target in plan.trials}]
+    if unaided:
+        notes.append(f"No mitigation is known for: {', '.join(unaided)}.")
+    if "proof" not in shop.subject.splits:
+        notes.append(
+            "No proof rows were sealed; accepted remedies are confirmed by cross-fitting over test rows."
+        )
+    elif log_path is None:
+        notes.append("No log of openings was given: those of earlier runs are not counted.")
+    return notes
+
+
+class _Counter:
+    """Counts what was computed and what was kept from before, and hands every event on."""
+
+    def __init__(self, emit: Callable[[object], None] | None) -> None:
+        self._emit = emit
+        self.computed = 0
+        self.reused = 0
+
+    def emit(self, event: object) -> None:
+        """Hand an event on."""
+        if self._emit is not None:
+            self._emit(event)
+
+    def receive(self, event: object) -> None:
+        """Count an event of the engine and hand it on."""
+        if isinstance(event, Finished):
+            self.reused += event.from_store
+            self.computed += not event.from_store
+        self.emit(event)
