@@ -1,8 +1,10 @@
 
 // Says a cell's numbers beside a pointer or the keyboard's focus; the same text stands in the cell, hidden.
 const tip = document.getElementById("tip");
+let told = null;
 
 function tell(cell) {
+  told = cell;
   const text = cell && cell.querySelector(".tip");
   tip.hidden = !text;
   if (!text) return;
@@ -19,6 +21,6 @@ if (tip && matchMedia("(min-width: 48.01rem)").matches) {
     document.addEventListener(happening, (event) => tell(event.target.closest(".matrix .cell")));
   }
   document.addEventListener("focusout", () => tell(null));
-  document.addEventListener("scroll", () => tell(null), true);
+  document.addEventListener("scroll", () => tell(told), true);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") tell(null); });
 }
