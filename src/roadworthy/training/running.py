@@ -152,8 +152,8 @@ def half_precision(device: str, wanted: bool) -> AbstractContextManager[object]:
     """Let torch compute in bfloat16 inside what bears it, where it is wanted and the device can."""
     import torch
 
-    kind = torch.device(device).type
-    if not wanted or kind not in ("cpu", "cuda"):
+    kind = torch.device(device).type if wanted else None
+    if kind not in ("cpu", "cuda"):
         return nullcontext()
     if kind == "cuda" and not torch.cuda.is_bf16_supported():
         return nullcontext()
