@@ -5,7 +5,7 @@
 Digits (8 x 8 pixels, the network of the built-in subject) with 50, 100 and 200 labels and 1,000 images without; Adult
 (the default network for tables) with 200 and 1,000 labels and 2,000 rows without. Every seed draws other rows, and all are
 trained by the default recipe without validation rows. Each remedy and its sham are compared with plain training on the
-same rows; accuracy on the same test rows, 95 % interval of the mean paired difference over seeds (Student's t). A remedy
+same rows; accuracy on the same test rows, 95 % interval of the mean paired difference over seeds (t, corrected for skewness). A remedy
 "helps" where its interval lies above 0 both against plain training and against its sham.
 """
 
