@@ -140,7 +140,7 @@ class Fleet:
         self.mixes_rows = conduct.mixes_rows
         self.stack = Stack([b.module for b in built], [b.generator for b in built], conduct)
         recipes = [member.job.recipe for member in self.members]
-        self.optimizer = optimizer_of(self.stack.flat, recipes)
+        self.optimizer = optimizer_of(self.stack.flat, self.stack.gradients, recipes)
         self.losses = _row_losses(self.members, built)
         self.penalties = Penalties(recipes, self._penalised(first))
         self.epochs = 0
@@ -206,7 +206,6 @@ class Fleet:
             start = stop
 
     def _step(self, step: int, chosen: range, plan: "_Plan", width: int) -> None:
-        import torch
 
         part = slice(chosen.start, chosen.stop)
         members = self.members[part]
@@ -217,19 +216,17 @@ class Fleet:
             )
             losses = self.losses.of(chosen, outputs, plan.target[part, step, :width])
             losses = (losses * plan.shares[part, step, :width]).sum(dim=1)  # (k,)
-            leaves = list(self.stack.leaves(chosen).values())
-            found = torch.autograd.grad(losses.sum(), leaves)
+            self.stack.differentiate(chosen, losses.sum())
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
             raise Unstackable(str(error).partition("\n")[0]) from error
         self.totals[part] += losses.detach()
-        gradients = torch.cat([each.reshape(len(chosen), -1) for each in found], dim=1)
-        self.penalties.apply(chosen, self.stack.flat, gradients)
+        self.penalties.apply(chosen, self.stack.flat, self.stack.gradients)
         done = [self.epochs * member.batches + step for member in members]
         rates = [
             learning_rate(member.job.recipe, at, member.job.recipe.epochs * member.batches)
             for member, at in zip(members, done, strict=True)
         ]
-        self.optimizer.step(chosen, gradients, rates)
+        self.optimizer.step(chosen, rates)
 
     def _finished(self) -> Iterator[tuple[int, Trained]]:
         """Judge each model after an epoch; yield those that are done and let them go."""
@@ -288,7 +285,7 @@ class Fleet:
             self.stack.modules = []
             return
         self.stack.keep(positions)
-        self.optimizer.keep(positions, self.stack.flat)
+        self.optimizer.keep(positions, self.stack.flat, self.stack.gradients)
         self.losses.keep(positions)
         self.penalties.keep(positions)
         if self.held_out is not None:

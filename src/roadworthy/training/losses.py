@@ -98,8 +98,9 @@ class Penalties:
         self.norms = [inf if r.clip_norm is None else r.clip_norm for r in recipes]
 
     def apply(self, chosen: range, flat: "Tensor", gradients: "Tensor") -> None:
-        """Change the gradients (k, P) of neighbouring models whose parameters are rows of `flat`."""
+        """Change the gradients of neighbouring models, which are rows of (K, P) as their parameters are."""
         part = slice(chosen.start, chosen.stop)
+        gradients = gradients[part]
         l1, norms = self.l1[part], self.norms[part]
         if any(l1):
             gradients.add_(flat[part].sign() * self.counts * gradients.new_tensor(l1)[:, None])

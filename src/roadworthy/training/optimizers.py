@@ -15,89 +15,99 @@ from roadworthy.subject import Recipe
 
 
 class Optimizer(Protocol):
-    """Changes parameters by their gradients."""
+    """Changes parameters by their gradients; both are rows of matrices (K, P) that it holds."""
 
-    def step(self, chosen: range, gradients: Tensor, rates: Sequence[float]) -> None:
-        """Take one step with the rows of a range; `gradients` and `rates` are theirs."""
+    def step(self, chosen: range, rates: Sequence[float]) -> None:
+        """Take one step with neighbouring rows, at a learning rate for each."""
         ...
 
-    def keep(self, positions: list[int], flat: Tensor) -> None:
-        """Go on with these rows alone, which now lie in `flat`."""
+    def keep(self, positions: list[int], flat: Tensor, gradients: Tensor) -> None:
+        """Go on with these rows alone, which now lie in other matrices."""
         ...
 
 
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019), betas .9 and .999, epsilon 1e-8."""
 
-    def __init__(self, flat: Tensor, recipes: Sequence[Recipe]) -> None:
-        self.flat = flat
+    def __init__(self, flat: Tensor, gradients: Tensor, recipes: Sequence[Recipe]) -> None:
         self.first = torch.zeros_like(flat)
         self.second = torch.zeros_like(flat)
         self.steps = torch.zeros(len(flat), device=flat.device)
+        self.counts = [0] * len(flat)
         self.decays = [recipe.weight_decay for recipe in recipes]
+        self._lay_out(flat, gradients)
 
-    def step(self, chosen: range, gradients: Tensor, rates: Sequence[float]) -> None:
+    def step(self, chosen: range, rates: Sequence[float]) -> None:
         """See `Optimizer`."""
         part = slice(chosen.start, chosen.stop)
         self.steps[part] += 1
-        rows = zip(
-            self.flat[part],
-            gradients,
-            self.first[part],
-            self.second[part],
-            self.steps[part],
-            rates,
-            self.decays[part],
-            strict=True,
-        )
-        for parameters, gradient, first, second, steps, rate, decay in rows:
-            # What torch.optim.AdamW(fused=True) calls for each group of parameters.
-            torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-                [parameters],
-                [gradient],
-                [first],
-                [second],
-                [],
-                [steps],
-                lr=rate,
-                beta1=0.9,
-                beta2=0.999,
-                weight_decay=decay,
-                eps=1e-8,
-                amsgrad=False,
-                maximize=False,
-            )
+        for k in chosen:
+            self.counts[k] += 1
+        settings = [*zip(rates, self.decays[part], self.counts[part], strict=True)]
+        if len(set(settings)) == 1:
+            rate, decay, _ = settings[0]
+            whole = [matrix[part] for matrix in self.matrices]
+            _fused([*whole, self.steps[chosen.start]], rate, decay)
+            return
+        for row, (rate, decay, _) in zip(self.rows[part], settings, strict=True):
+            _fused(row, rate, decay)
 
-    def keep(self, positions: list[int], flat: Tensor) -> None:
+    def keep(self, positions: list[int], flat: Tensor, gradients: Tensor) -> None:
         """See `Optimizer`."""
-        self.flat = flat
         self.first, self.second = self.first[positions], self.second[positions]
         self.steps = self.steps[positions]
+        self.counts = [self.counts[k] for k in positions]
         self.decays = [self.decays[k] for k in positions]
+        self._lay_out(flat, gradients)
+
+    def _lay_out(self, flat: Tensor, gradients: Tensor) -> None:
+        self.matrices = (flat, gradients, self.first, self.second)
+        # To take views of rows anew for each step would cost as much as the step.
+        self.rows = list(zip(*(m.unbind() for m in (*self.matrices, self.steps)), strict=True))
 
 
 class SGD:
     """Gradient descent with momentum; weight decay is added to the gradient."""
 
-    def __init__(self, flat: Tensor, recipes: Sequence[Recipe]) -> None:
-        self.flat = flat
+    def __init__(self, flat: Tensor, gradients: Tensor, recipes: Sequence[Recipe]) -> None:
+        self.flat, self.gradients = flat, gradients
         self.velocity = torch.zeros_like(flat)
         self.settings = flat.new_tensor([[r.weight_decay, r.momentum] for r in recipes])
 
-    def step(self, chosen: range, gradients: Tensor, rates: Sequence[float]) -> None:
+    def step(self, chosen: range, rates: Sequence[float]) -> None:
         """See `Optimizer`."""
         part = slice(chosen.start, chosen.stop)
         decay, momentum = self.settings[part].unsqueeze(2).unbind(1)  # (k, 1) each
-        velocity = self.velocity[part]
-        velocity.mul_(momentum).add_(gradients.addcmul(self.flat[part], decay))
-        self.flat[part].addcmul_(velocity, velocity.new_tensor(rates)[:, None], value=-1)
+        flat, velocity = self.flat[part], self.velocity[part]
+        velocity.mul_(momentum).add_(self.gradients[part].addcmul_(flat, decay))
+        flat.addcmul_(velocity, velocity.new_tensor(rates)[:, None], value=-1)
 
-    def keep(self, positions: list[int], flat: Tensor) -> None:
+    def keep(self, positions: list[int], flat: Tensor, gradients: Tensor) -> None:
         """See `Optimizer`."""
-        self.flat = flat
+        self.flat, self.gradients = flat, gradients
         self.velocity, self.settings = self.velocity[positions], self.settings[positions]
 
 
-def optimizer_of(flat: Tensor, recipes: Sequence[Recipe]) -> Optimizer:
+def optimizer_of(flat: Tensor, gradients: Tensor, recipes: Sequence[Recipe]) -> Optimizer:
     """Return the optimizer that the recipes name; they name the same."""
-    return (SGD if recipes[0].optimizer == "sgd" else AdamW)(flat, recipes)
+    return (SGD if recipes[0].optimizer == "sgd" else AdamW)(flat, gradients, recipes)
+
+
+def _fused(tensors: Sequence[Tensor], rate: float, decay: float) -> None:
+    """Do what torch.optim.AdamW(fused=True) does to parameter, gradient, moments and step count."""
+    parameters, gradients, first, second, steps = tensors
+    torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]  # no public name
+        [parameters],
+        [gradients],
+        [first],
+        [second],
+        [],
+        [steps],
+        lr=rate,
+        beta1=0.9,
+        beta2=0.999,
+        weight_decay=decay,
+        eps=1e-8,
+        amsgrad=False,
+        maximize=False,
+    )

@@ -55,7 +55,9 @@ class Stack:
         template = deepcopy(first).train()
         self.masks = Masks(template, modules, generators, conduct.dropout)
         self._run = self._vectorised(template)
+        self.gradients = torch.zeros_like(self.flat)
         self._leaves: dict[range, dict[str, Tensor]] = {}
+        self._slopes: dict[range, list[Tensor]] = {}
         self._point()
 
     def __len__(self) -> int:
@@ -69,17 +71,31 @@ class Stack:
         part = slice(chosen.start, chosen.stop)
         others = {n: v[0] if n in self.alike else v[part] for n, v in self.others.items()}
         masks = self.masks.draw(chosen, inputs.shape[1], sizes)
-        return self._run(self.leaves(chosen), others, masks, inputs)
+        return self._run(self._parameters(chosen), others, masks, inputs)
 
-    def leaves(self, chosen: range) -> "dict[str, Tensor]":
-        """Return the parameters of neighbouring modules to differentiate by: (k, ...) each."""
+    def differentiate(self, chosen: range, total: "Tensor") -> None:
+        """Put the gradient of a sum over neighbouring modules in their rows of `gradients`."""
+        import torch
+
+        leaves = self._parameters(chosen)
+        if chosen not in self._slopes:
+            self._slopes[chosen] = list(self._named(self.gradients, chosen).values())
+        found = torch.autograd.grad(total, list(leaves.values()))
+        for slopes, values in zip(self._slopes[chosen], found, strict=True):
+            slopes.copy_(values)
+
+    def _parameters(self, chosen: range) -> "dict[str, Tensor]":
         if chosen not in self._leaves:
-            rows = self.flat[chosen.start : chosen.stop]
-            self._leaves[chosen] = {
-                name: rows[:, self.places[name]].view(len(chosen), *shape).requires_grad_()
-                for name, shape in self.shapes.items()
-            }
+            named = self._named(self.flat, chosen)
+            self._leaves[chosen] = {n: v.requires_grad_() for n, v in named.items()}
         return self._leaves[chosen]
+
+    def _named(self, matrix: "Tensor", chosen: range) -> "dict[str, Tensor]":
+        rows = matrix[chosen.start : chosen.stop]
+        return {
+            name: rows[:, self.places[name]].view(len(chosen), *shape)
+            for name, shape in self.shapes.items()
+        }
 
     def keep(self, positions: list[int]) -> None:
         """Let the other modules go."""
@@ -87,7 +103,9 @@ class Stack:
         self.flat = self.flat[positions]
         self.others = {name: values[positions] for name, values in self.others.items()}
         self.masks.keep(positions)
+        self.gradients = self.gradients[positions]
         self._leaves.clear()
+        self._slopes.clear()
         self._point()
 
     def _row(self, module: "nn.Module") -> "Tensor":
