@@ -85,3 +85,9 @@ def test_the_interval_of_disagreement_keeps_its_level(chance: float) -> None:
         low, high = low + (found.low > truth), high + (found.high < truth)
     assert low <= 15, high
     assert high <= 15, low
+
+
+def test_a_difference_of_shares_is_never_larger_than_one() -> None:
+    errors = np.array([[True] * 50, [False] * 50])
+    found = size_of(shift_of(errors[:1], errors), 50, "share of rows", 1.0)
+    assert found.high == 1.0

@@ -126,8 +126,8 @@ def test_optimism_is_the_difference_of_the_chosen_setting() -> None:
 
 def test_the_own_model_on_validation_and_test_rows() -> None:
     validation, test = np.arange(1_000) >= 100, np.arange(500) >= 100
-    assert validation_optimism(validation, test).value == pytest.approx(0.1)
-    found = validation_optimism(np.linspace(0.5, 1.0, 300), np.linspace(0.3, 0.8, 300))
+    assert validation_optimism(test, validation).value == pytest.approx(0.1)
+    found = validation_optimism(np.linspace(0.3, 0.8, 300), np.linspace(0.5, 1.0, 300))
     assert found.value == pytest.approx(0.2)
     assert found.unit == "share of the error of answering the median"
 

@@ -57,13 +57,13 @@ def seed_variance(errors: np.ndarray) -> float:
     return max(of_means - by_rows, 0.0)
 
 
-def size_of(shift: Shift, n: int, unit: str) -> Measurement:
-    """Return how large a difference is, whichever way it points."""
+def size_of(shift: Shift, n: int, unit: str, most: float = np.inf) -> Measurement:
+    """Return how large a difference is, whichever way it points; `most` is the largest there can be."""
     size = abs(shift.value)
 
     def ends(probability: float) -> float:
         reach = shift._replace(value=size).within(probability)
-        return max(reach, 0.0)
+        return min(max(reach, 0.0), most)
 
     return measured(
         size, n, quantiles_on(GRID, ends), unit=unit, method="t over rows and seeds, either way"

@@ -1,5 +1,6 @@
 """Search by Optuna: settings asked for in batches that train together, the worse half of each pruned early."""
 
+import warnings
 from collections.abc import Generator as Yielding
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -184,6 +185,9 @@ def _quiet_optuna() -> Yielding[Any]:  # Any: the module
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield optuna
+        with warnings.catch_warnings():
+            # Before Optuna 5 the constant liar, without which a batch would be eight times the same, is experimental.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield optuna
     finally:
         optuna.logging.set_verbosity(before)

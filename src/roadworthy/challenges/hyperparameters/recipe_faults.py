@@ -1,6 +1,6 @@
 """Recipes that are wrong in a known way: what remedies of this room are proven on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp, log
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Recipe, Subject, Trainer
 
 DOUBLINGS = 12
+SEEDS = 3
 CLIFF = 0.15  # of error for one doubling: less is a slope
 
 
@@ -32,23 +33,35 @@ def edge_of_learning(
     validation_targets: np.ndarray | None = None,
     guess_error: float | None = None,
 ) -> dict[str, float]:
-    """Learning rate just below the one that breaks training, and by how much the validation error rises there.
+    """Learning rate that trains with every seed and breaks with every seed when doubled, and the rise of the error.
 
-    "learning_rate" and "rise". The recipe's own rate is doubled twelve times; the edge is the doubling with the
-    largest rise.
+    "learning_rate" and "rise". The recipe's own rate is doubled twelve times; around the doubling with the
+    largest rise, rates half as far apart are trained with three seeds. The rise is from the worst seed at a rate to
+    the best one at twice that rate, so that neither end is left to chance.
     """
     recipe = trainer.recipe
-    rates = [recipe.learning_rate * 2.0**k for k in range(DOUBLINGS + 1)]
-    recipes = [replace(recipe, learning_rate=rate) for rate in rates]
     truth = truth_of(validation_labels, validation_targets)
     scale = None if validation_labels is not None else guess_error
-    is_class = validation_labels is not None
-    found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
-    errors = np.array([float(errors_of(a, truth, scale).mean()) for a in found])
-    # An answer to numbers can be wrong without limit; beyond the error of a guess it is simply broken.
-    rises = np.diff(np.minimum(errors, 1.0))
-    edge = int(rises.argmax())
-    return {"learning_rate": rates[edge], "rise": float(rises[edge])}
+
+    def errors(rates: Sequence[float], seeds: int) -> np.ndarray:
+        recipes = [
+            replace(recipe, learning_rate=rate, seed=recipe.seed + i)
+            for rate in rates
+            for i in range(seeds)
+        ]
+        is_class = validation_labels is not None
+        found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
+        of_all = np.array([float(errors_of(a, truth, scale).mean()) for a in found])
+        # A number can be wrong without limit; beyond the error of a guess it is simply broken.
+        return np.minimum(of_all, 1.0).reshape(len(rates), seeds)
+
+    doubled = [recipe.learning_rate * 2.0**k for k in range(DOUBLINGS + 1)]
+    edge = doubled[int(np.diff(errors(doubled, 1)[:, 0]).argmax())]
+    rates = [edge * 2.0 ** (j / 2) for j in range(-3, 4)]
+    found = errors(rates, SEEDS)
+    rises = found[2:].min(axis=1) - found[:-2].max(axis=1)
+    best = int(rises.argmax())
+    return {"learning_rate": rates[best], "rise": float(rises[best])}
 
 
 @fault(breaks="butterfly_effect", severities=(1.0,), truth=False)
