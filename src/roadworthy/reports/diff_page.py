@@ -14,7 +14,7 @@ SECTIONS: tuple[tuple[State, str, str], ...] = (
         "No effect is shown here, but harm beyond the margin is not ruled out either.",
     ),
     ("tolerated", "Worse, within the margin", "Worse for certain, and for certain by less than the margin."),
-    ("helped", "What got better", "The whole interval lies on the better side."),
+    ("helped", "What got better", "Better, luck among so many checks allowed for."),
 )  # fmt: skip
 ROOMS = (2000, 300, 40)  # effects shown: the first that fits the size is taken
 

@@ -107,11 +107,9 @@ def _candidate(fix: Fix, candidate: Candidate) -> str:
     ]
     for claim in candidate.claims:
         mark = "✓" if claim.holds else "✗"
-        target = effect_words.target_effect(fix, candidate)
-        said = effect_words.difference_words(claim.difference, target) if claim.difference else ""
         lines.append(
-            f"- {mark} {effect_words.CLAIMS[claim.name]}: {safe(wording.sentence(claim.statement))} "
-            f"{safe(wording.sentence(said))} ({safe(claim.rows)} rows)"
+            f"- {mark} {effect_words.CLAIMS[claim.name]}: "
+            f"{safe(wording.sentence(claim.statement))} ({safe(claim.rows)} rows)"
         )
     if candidate.strength is not None:
         lines.append(

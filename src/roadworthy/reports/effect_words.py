@@ -5,12 +5,12 @@ said as better or worse, never by their sign: for one check less is better, for 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from roadworthy.reports import wording
 from roadworthy.reports.wording import Look
-from roadworthy.results import Candidate, Cost, Diff, Difference, Effect, Fix, Verdict
+from roadworthy.results import Candidate, Cost, Diff, Effect, Fix, Verdict
 
 State = Literal[
     "harmed", "open", "tolerated", "helped", "none", "noted", "not_measured", "untouched"
@@ -27,8 +27,10 @@ EFFECTS: Mapping[State, Look] = {
     "tolerated": Look(
         "Harmed within margin", "▽", "u", "worse, but the whole interval lies within the margin"
     ),
-    "helped": Look("Helped", "▲", "^", "better: the whole interval lies on that side"),
-    "none": Look("No effect shown", "≈", "~", "the interval reaches over zero"),
+    "helped": Look("Helped", "▲", "^", "better, luck among so many checks allowed for"),
+    "none": Look(
+        "No effect shown", "≈", "~", "no difference is shown, luck among so many checks allowed for"
+    ),
     "noted": Look("Note", "i", "i", "a description; neither direction is better"),
     "not_measured": Look("Not measured", "–", "-", "one side has no number, for the reason given"),
     "untouched": Look("Untouched", "·", ".", "nothing that the check rests on was changed"),
@@ -172,15 +174,6 @@ def amount_words(effect: Effect) -> str:
     assert effect.difference is not None
     level = wording.plain(100 * effect.difference.level)
     return f"{said} ({level}\u00a0% interval {found.span})"
-
-
-def difference_words(difference: Difference, like: Effect | None) -> str:
-    """Say a difference of the check that an effect is of, as that effect's own would be said."""
-    if like is None:
-        return ""
-    said = amount_words(replace(like, difference=difference))
-    trainings = f", {difference.seeds} trainings" if difference.seeds > 1 else ""
-    return f"{said}, {wording.counted(difference.n, 'pair')}{trainings}"
 
 
 def passage(effect: Effect) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from roadworthy.reports import document, effect_words, wording
 from roadworthy.reports.effect_words import Amount, State
 from roadworthy.reports.figures import Limits
-from roadworthy.reports.matrix import MOST_COLUMNS, Glyph, anchor, glyph, matrix
+from roadworthy.reports.matrix import MOST_COLUMNS, Glyph, anchor, glyph, matrix, reach
 from roadworthy.reports.page import MOST_BYTES, Exhibit, Room, exhibit
 from roadworthy.reports.wording import Look
 from roadworthy.results import Attempt, Axis, Candidate, Claim, Curve, Effect, Fix, Series
@@ -48,12 +48,12 @@ class EffectView:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim with its difference in words."""
+    """A claim with its difference in words and laid out, all of a repair on one scale."""
 
     claim: Claim
     name: str
     said: str
-    rows: str
+    glyph: Glyph | None
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _candidate(fix: Fix, candidate: Candidate, extent: Extent) -> CandidateView:
         shade=effect_words.SHADES[candidate.state],
         anchor=anchor("repair", candidate.mitigation),
         target=effect_view(target) if target else None,
-        claims=tuple(_claim(claim, target) for claim in candidate.claims),
+        claims=_claims(candidate.claims, target),
         exhibit=exhibit(curve, name, ROOM, contents=True) if curve else None,
         effects=tuple(effect_view(e) for e in touched[: extent.effects]),
         untouched=len(effects) - len(touched),
@@ -149,9 +149,18 @@ def _candidate(fix: Fix, candidate: Candidate, extent: Extent) -> CandidateView:
     )
 
 
-def _claim(claim: Claim, target: Effect | None) -> ClaimView:
-    said = effect_words.difference_words(claim.difference, target) if claim.difference else ""
-    return ClaimView(claim, effect_words.CLAIMS[claim.name], said, f"{claim.rows} rows")
+def _claims(claims: Sequence[Claim], target: Effect | None) -> tuple[ClaimView, ...]:
+    like = {c.name: replace(target, difference=c.difference, margin=None) for c in claims if target}
+    scale = max((reach(effect) for effect in like.values()), default=0.0)
+    return tuple(
+        ClaimView(
+            claim,
+            effect_words.CLAIMS[claim.name],
+            effect_words.amount_words(like[claim.name]) if target else "",
+            glyph(like[claim.name], scale) if target else None,
+        )
+        for claim in claims
+    )
 
 
 def _strengths(candidate: Candidate, target: Effect | None) -> Curve | None:

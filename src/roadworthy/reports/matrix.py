@@ -122,7 +122,7 @@ def glyph(effect: Effect, scale: float | None = None) -> Glyph | None:
     turned = effect_words.gain(effect)
     if turned is None:
         return None
-    half = (_reach(effect) if scale is None else scale) * (1 + FREE)
+    half = (reach(effect) if scale is None else scale) * (1 + FREE)
 
     def place(value: float) -> float:
         return round(50 + 50 * max(-1.0, min(1.0, value / half)), 1) if half else 50.0
@@ -246,10 +246,11 @@ def _gathered(column: Column, own: Mapping[str, Effect], first: bool) -> Cell:
 
 def _scale(effects: Iterable[Effect]) -> float:
     """Give a column one scale, so that its cells can be compared."""
-    return max((_reach(effect) for effect in effects), default=0.0)
+    return max((reach(effect) for effect in effects), default=0.0)
 
 
-def _reach(effect: Effect) -> float:
+def reach(effect: Effect) -> float:
+    """Give how far from zero a difference and its margin go."""
     turned = effect_words.gain(effect)
     return 0.0 if turned is None else max(*map(abs, turned), effect.margin or 0.0)
 
