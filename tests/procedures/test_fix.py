@@ -531,7 +531,7 @@ def _answering(subject: Subject, right: float, seed: int, share_redrawn: float) 
     """Answer a share of rows rightly: the hardest are wrong, and how hard is partly luck."""
     given: dict[str, np.ndarray] = {}
     for number, name in enumerate(("validation", "test", "proof")):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, number, int(subject.name)])
         hard = subject.splits[name].attributes["hard"].values
         redrawn = rng.random(len(hard)) < share_redrawn
         given[f"{name}_wrong"] = np.where(redrawn, rng.random(len(hard)), hard) >= right
@@ -550,8 +550,9 @@ def frozen(seed: int, right: float) -> Subject:
         )
         for name, n in (("validation", 500), ("test", 1000), ("proof", 500))
     }
-    subject = Subject("frozen", Task("binary", ("no", "yes"), 1), "predictions", splits)
-    return _answering(subject, right, seed, 0.0)
+    subject = Subject(str(seed), Task("binary", ("no", "yes"), 1), "predictions", splits)
+    complained = {f"{name}_complained": rng.random(s.n) < 0.2 for name, s in splits.items()}
+    return _answering(subject, right, 1, 0.0).with_given(**complained)
 
 
 @mitigation(targets="mistakes", strengths=(0.5, 1.0))
@@ -566,6 +567,23 @@ def subtly_worse(subject: Subject, strength: float) -> Subject:
     return _answering(subject, 0.88, 2000 + int(10 * strength), 0.3)
 
 
+@check(challenge="frozen", requires=AtMost(0.1, "test"))
+def complaints(test_complained: np.ndarray) -> Measurement:
+    """Share of rows with a complaint."""
+    return rate(int(test_complained.sum()), len(test_complained), unit="share of rows")
+
+
+@mitigation(targets="complaints", strengths=(0.5, 1.0))
+def fewer_complaints_for_subtly_more_mistakes(subject: Subject, strength: float) -> Subject:
+    """Bring complaints from .2 to .05, and accuracy from .92 to .88."""
+    fewer = {
+        f"{name}_complained": subject.given[f"{name}_complained"]
+        & (np.arange(subject.splits[name].n) % 4 == 0)
+        for name in ("validation", "test", "proof")
+    }
+    return _answering(subject, 0.88, 4000 + int(10 * strength), 0.3).with_given(**fewer)
+
+
 @mitigation(targets="mistakes", strengths=(0.5, 1.0))
 def truly_better(subject: Subject, strength: float) -> Subject:
     """Be right in .97 instead of .92."""
@@ -573,7 +591,7 @@ def truly_better(subject: Subject, strength: float) -> Subject:
 
 
 def accepted(seeds: Iterator[int] | range, remedy: Any) -> int:
-    registry = Registry.of(mistakes, remedy)
+    registry = Registry.of(mistakes, complaints, remedy)
     name = remedy.__name__
     return sum(
         fix(
@@ -591,12 +609,18 @@ def accepted(seeds: Iterator[int] | range, remedy: Any) -> int:
 
 @pytest.mark.slow
 def test_luck_and_subtle_harm_are_accepted_in_a_twentieth_of_runs_at_most() -> None:
-    runs = range(120)
+    runs = range(100)
     counts = {
         remedy.__name__: accepted(runs, remedy)
-        for remedy in (other_luck, subtly_worse, truly_better)
+        for remedy in (
+            other_luck,
+            subtly_worse,
+            fewer_complaints_for_subtly_more_mistakes,
+            truly_better,
+        )
     }
     said = f"accepted of {len(runs)}: {counts}"
-    assert counts["other_luck"] <= 6, said
-    assert counts["subtly_worse"] <= 6, said
-    assert counts["truly_better"] >= 96, said
+    assert counts["other_luck"] <= 5, said
+    assert counts["subtly_worse"] <= 5, said
+    assert counts["fewer_complaints_for_subtly_more_mistakes"] <= 5, said
+    assert counts["truly_better"] >= 80, said

@@ -361,9 +361,18 @@ def test_a_margin_is_half_of_what_is_tolerated() -> None:
     assert margin_of(None, "share of rows") is None
 
 
+def test_a_check_that_passes_keeps_half_of_its_room() -> None:
+    # (.15 - .08) / 2: accuracy .92 under a bound of .85
+    assert margin_of(AtMost(0.15, ""), "share of rows", 0.08) == pytest.approx(0.035)
+    assert margin_of(AtLeast(0.85, ""), "share of rows", 0.92) == pytest.approx(0.035)
+    assert margin_of(AtMost(0.15, ""), "share of rows", -0.3) == pytest.approx(0.075)
+
+
 def test_harm_beyond_the_margin_is_not_excluded() -> None:
     found = effects(subject(1, 0.92), subject(1, 0.80), "share_wrong", "of_the_labels")
-    assert found["share_wrong"].margin == 0.1
+    before = found["share_wrong"].before
+    assert before is not None
+    assert found["share_wrong"].margin == pytest.approx((0.2 - before) / 2)
     assert not found["share_wrong"].non_inferior
     small = effects(subject(1, 0.92), subject(1, 0.92, n=400), "share_wrong")
     assert small["share_wrong"].non_inferior
