@@ -101,9 +101,10 @@ def adult(folder: Path) -> Data:
 
 def mnist(folder: Path) -> Data:
     given = np.load(folder / "img_digits" / "mnist.npz")
-    x = given["x_train"][:20_000].reshape(-1, 14, 2, 14, 2).mean((2, 4)) / 255
+    x = given["x_train"][:20_000].reshape(-1, 1, 14, 2, 14, 2).mean((3, 5)) / 255
     y = given["y_train"][:20_000].astype(np.int64)
-    return Data(x.reshape(len(x), -1).astype(np.float32), y, x[:, None].astype(np.float32))
+    x = x.astype(np.float32)  # (n, 1, 14, 14)
+    return Data(x.reshape(len(x), -1), y, x)
 
 
 def usps(folder: Path) -> Data:
