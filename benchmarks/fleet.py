@@ -129,6 +129,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):  # large modules would take all cores that they may
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # torch starts up slowly: what is measured first must not pay for that.
     list(train_fleet(jobs_of(cases()[0], 2, np.arange(569) < 100)))
     print(f"torch {torch.__version__}, one thread, batches of 32, CPU us per model and step")

@@ -133,8 +133,11 @@ class Stack:
             inputs: "Tensor",
         ) -> "Tensor":
             self.masks.begin()
-            return functional_call(template, {**parameters, **others, **masks}, (inputs,))
+            given = {**parameters, **others, **masks}
+            return functional_call(template, given, (inputs,), tie_weights=shares)
 
+        # To look for shared tensors again at each call took a tenth of a small model's step.
+        shares = len(_tensors(template)) < _count_with_repetition(template)
         by_module = {name: None if name in self.alike else 0 for name in self.others}
         return vmap(call, in_dims=(0, by_module, 0, 0), randomness="error")
 
@@ -145,6 +148,11 @@ def _tensors(module: "nn.Module") -> "dict[str, Tensor]":
 
 def _tensor(module: "nn.Module", name: str) -> "Tensor":
     return _tensors(module)[name].detach()
+
+
+def _count_with_repetition(module: "nn.Module") -> int:
+    parameters = module.named_parameters(remove_duplicate=False)
+    return len([*parameters, *module.named_buffers(remove_duplicate=False)])
 
 
 def _are_equal(values: "Tensor") -> bool:
