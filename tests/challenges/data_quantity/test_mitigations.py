@@ -16,9 +16,12 @@ from roadworthy.challenges.data_quantity.mitigations import (
     pseudo_labels,
     self_supervised_pretraining,
 )
+from roadworthy.engine import Registry, Store, compute
 from roadworthy.engine.marks import mark_of
 from roadworthy.errors import NotApplicable
 from roadworthy.subject import Network, Pretraining, Recipe, Split, Subject, Task
+from roadworthy.subject.fields import fields_of
+from roadworthy.training import artifacts as training
 
 Change = Callable[[Subject, float], Subject]
 PAIRS: list[tuple[Change, Change]] = [
@@ -110,3 +113,17 @@ def test_what_a_remedy_needs_and_has_not_is_said() -> None:
         generative_augmentation(before.with_split("train", large), 1.0)
     with pytest.raises(NotApplicable, match="no text"):
         generative_augmentation(replace(before, modality="text"), 1.0)
+
+
+def test_a_changed_subject_is_trained_as_its_recipe_says_from_end_to_end() -> None:
+    before = subject()
+    registry = Registry.of(training)
+
+    def weights(of: Subject) -> bytes:
+        found = compute(registry, fields_of(of), ["weights"], store=Store())["weights"]
+        assert found.state == "done", found.reason
+        return found.value["2.weight"].tobytes()
+
+    changed = [change(before, 0.5) for pair in PAIRS for change in pair]
+    found = [weights(each) for each in [before.retrained(), *changed]]
+    assert len(set(found)) == 7
