@@ -29,7 +29,7 @@ def architectures_compared(
     """How much better the best of the other architectures does than this one, trained alike.
 
     The network as it is, half and twice as wide, the default network for this kind of data, and simple models, all trained on the
-    same rows (of more than 3,000, on 3,000, without the simple models, which had more), networks with three seeds or more.
+    same rows (of more than 2,000, on 2,000, without the simple models, which had more), networks with three seeds or more.
     Differences on the same test rows; interval over rows and trainings (Owen 2007, Annals of Applied Statistics 1), and
     corrected for having picked the best (Bonferroni). Negative: none is better.
 

@@ -83,7 +83,7 @@ def training_variance(
     wrong, and how far single trainings stray from it (Geman, Bienenstock & Doursat 1992, Neural Computation 4, section 2; rows drawn
     as in Breiman 1996, "Bias, variance, and arcing classifiers", section 2). Bias has the noise of the labels in it. In shares of what a constant answer gets wrong, so that
     classes and numbers are on one scale. Interval: over test rows, and over the draws by the jackknife. Of more than
-    3,000 training rows each training gets 3,000: the variance is then at most this, and the interval reaches down to 0.
+    2,000 training rows each training gets 2,000: the variance is then at most this, and the interval reaches down to 0.
 
     Unit: share of the squared error of a constant answer.
     Qualified at: severity 0.2 of `answers_by_luck`, n = 1,000; passes from 500 rows.

@@ -12,7 +12,7 @@ from roadworthy.errors import NotApplicable
 if TYPE_CHECKING:
     from roadworthy.subject import Trainer
 
-MOST_ROWS = 6_000
+MOST_ROWS = 5_000
 TRAINED_ON, LEFT_OUT = -1, -2
 
 
@@ -29,7 +29,7 @@ def folds(
     """Fold in which each training row is held out: (n,) int64 from 0; -1 only trained on, -2 left out.
 
     Rows of one entity, and copies of one row, share a fold; classes are spread evenly. With times the folds
-    follow each other: the earliest rows are only trained on. At most 6,000 rows take part.
+    follow each other: the earliest rows are only trained on. At most 5,000 rows take part.
     """
     n = len(train_content_hashes)
     found = np.full(n, LEFT_OUT)

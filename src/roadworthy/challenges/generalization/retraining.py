@@ -12,13 +12,13 @@ from roadworthy.engine import artifact
 if TYPE_CHECKING:
     from roadworthy.subject import Network, Trainer
 
-MOST_ROWS = 3_000  # that each training gets
+MOST_ROWS = 2_000  # that each training gets
 MOST_TEST_ROWS = 5_000
 LEAST = 3  # trainings; of two the spread has no spread
 WIDTHS = ("0.5", "2")
 
 
-@artifact(shape="d m")
+@artifact()
 def bootstrap_rows(
     train_inputs: np.ndarray,
     rng: Generator,
@@ -26,7 +26,7 @@ def bootstrap_rows(
     *,
     draws: int = 4,
 ) -> np.ndarray:
-    """Training rows drawn with replacement: (d, m) int64 positions, m at most 3,000, d at least 3.
+    """Training rows drawn with replacement: (d, m) int64 positions, m at most 2,000, d at least 3.
 
     Entities are drawn as wholes, and then m of their rows.
     """
@@ -49,9 +49,9 @@ def bootstrap_share(bootstrap_rows: np.ndarray, train_inputs: np.ndarray) -> flo
     return bootstrap_rows.shape[1] / len(train_inputs)
 
 
-@artifact(shape="n")
+@artifact(shape="m")
 def compared_rows(test_inputs: np.ndarray, rng: Generator) -> np.ndarray:
-    """Positions of the test rows on which trainings are compared: (n,) int64, ascending, at most 5,000."""
+    """Positions of the test rows on which trainings are compared: (m,) int64, ascending, at most 5,000."""
     return np.sort(rng.permutation(len(test_inputs))[:MOST_TEST_ROWS])
 
 
@@ -63,7 +63,7 @@ def other_widths(network: "Network") -> "dict[str, Network]":
     return {width: scaled(network, float(width)) for width in WIDTHS}
 
 
-@artifact(cost="training", shape="d s n c")
+@artifact(cost="training")
 def retrained_answers(
     trainer: "Trainer",
     bootstrap_rows: np.ndarray,
@@ -101,7 +101,7 @@ def other_width_answers(
 
 @artifact(shape="m")
 def architecture_rows(train_inputs: np.ndarray, rng: Generator) -> np.ndarray:
-    """Positions of the training rows that architectures are compared on: (m,) int64, at most 3,000."""
+    """Positions of the training rows that architectures are compared on: (m,) int64, at most 2,000."""
     return np.sort(rng.permutation(len(train_inputs))[:MOST_ROWS])
 
 
