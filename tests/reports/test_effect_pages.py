@@ -127,12 +127,12 @@ def test_the_matrix_has_columns_for_what_was_touched_and_a_line_for_the_rest() -
     assert [len(names) for _, names in laid.untouched] == [4]
     assert laid.unmeasured == (("Uncertainty", ("group_calibration_gap",)),)
     targets = [cell.column.check for row in laid.rows for cell in row.cells if cell.target]
-    assert targets == [
-        "calibration_error",
-        "calibration_error",
-        "overfitting_gap",
-        "calibration_error",
-    ]
+    assert targets == [*["calibration_error"] * 3, "overfitting_gap"]
+
+
+def test_what_is_accepted_stands_first() -> None:
+    states = [row.candidate.state for row in matrix(made.full()).rows]
+    assert states == [*["accepted"] * 2, *["rejected"] * 2, "error", "not_applicable"]
 
 
 def test_checks_without_any_effect_stand_together_where_there_are_many() -> None:

@@ -18,6 +18,7 @@ SECTIONS: tuple[tuple[State, str], ...] = (
 
 def fix_markdown(fix: Fix) -> str:
     """Write a fix as Markdown: what is accepted, the effects matrix, and what each repair rests on."""
+    fix = effect_words.arranged(fix)
     state, said = effect_words.fix_headline(fix)
     laid = matrix(fix)
     accepted = [c for c in fix.candidates if c.accepted]

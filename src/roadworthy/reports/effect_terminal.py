@@ -47,7 +47,7 @@ class EffectsReport:
 
 def fix_console(fix: Fix) -> EffectsReport:
     """Give a fix as something that rich prints, made for 80 to 120 columns and sound at 20."""
-    return EffectsReport(lambda width: _fix_lines(fix, width))
+    return EffectsReport(lambda width: _fix_lines(effect_words.arranged(fix), width))
 
 
 def diff_console(diff: Diff) -> EffectsReport:
@@ -173,7 +173,8 @@ def _matrix(laid: Matrix, width: int) -> Iterator[Line]:
         for i, column in enumerate(laid.columns):
             line = text("")
             for cell in (row.cells[i] for row in shown):
-                said = f"{cell.look.symbol} {cell.size}{' ◂' if cell.target else ''}"
+                parts = (cell.look.symbol, cell.size, "◂" if cell.target else "")
+                said = " ".join(part for part in parts if part)
                 line.append(f"{said:<{CELL}}", style=STYLE[cell.state])
             yield text(f"{_cut(column.name, name - 1):<{name}}"), line
         for i, row in enumerate(shown):

@@ -5,7 +5,7 @@ said as better or worse, never by their sign: for one check less is better, for 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from roadworthy.reports import wording
@@ -230,6 +230,13 @@ def short_verdicts(effect: Effect) -> str:
     """Say the verdict, or how it changed, as briefly as a table needs: "fail → pass"."""
     names = (wording.LOOKS[v].word.lower() for v in (effect.verdict_before, effect.verdict_after))
     return " → ".join(dict.fromkeys(names))
+
+
+def arranged(fix: Fix) -> Fix:
+    """Put what is accepted first, then what is rejected, then what was not measured."""
+    states = list(OUTCOMES)
+    ordered = sorted(fix.candidates, key=lambda candidate: states.index(candidate.state))
+    return replace(fix, candidates=tuple(ordered))
 
 
 def effects_of(fix: Fix, mitigation: str) -> list[Effect]:

@@ -77,7 +77,7 @@ class CandidateView:
 
 def fix_html(fix: Fix) -> str:
     """Write a fix as one HTML page under 2 MB; what has no room is left out, with a word that says so."""
-    page = ""
+    page, fix = "", effect_words.arranged(fix)
     for extent in EXTENTS:
         page = _page(fix, extent)
         if len(page.encode()) <= MOST_BYTES:

@@ -94,6 +94,7 @@ class Matrix:
 
 def matrix(fix: Fix, most: int = MOST_COLUMNS) -> Matrix:
     """Lay out a fix; checks that nothing touched, or that were never measured, have no column."""
+    fix = effect_words.arranged(fix)
     by_check: dict[str, list[Effect]] = {}
     for effect in fix.effects:
         by_check.setdefault(effect.check, []).append(effect)
