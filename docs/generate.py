@@ -1,4 +1,4 @@
-"""Renew the pages that are made from the program: checks.md, cli.md, selftest.md, the JSON schema.
+"""Renew the pages that are made from the program: checks.md, mitigations.md, cli.md, selftest.md, the JSON schemas.
 
 `make docs` runs it; a test compares what it would write with what stands there.
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from roadworthy.catalogue import KINDS, in_words, needs
 from roadworthy.cli import app
-from roadworthy.engine import CheckMark, Registry
+from roadworthy.engine import CheckMark, MitigationMark, Registry
+from roadworthy.procedures import remedies
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.selftest import markdown, published
 from roadworthy.results.schema import SCHEMA_FILE, schema_text
@@ -22,6 +23,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "checks.md": checks_page(Registry.discover()),
         ROOT / "docs" / "cli.md": cli_page(),
+        ROOT / "docs" / "mitigations.md": mitigations_page(Registry.discover()),
         ROOT / "docs" / "selftest.md": markdown(published()),
         ROOT / "src" / "roadworthy" / "results" / SCHEMA_FILE: schema_text(),
     }
@@ -64,6 +66,44 @@ def checks_page(registry: Registry) -> str:
             f"* proven by: {', '.join(f'`{name}`' for name in breaking) or 'nothing yet'}",
             f"* qualified at: {about.qualified_at}",
             f"* if it fails: {about.next}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def mitigations_page(registry: Registry) -> str:
+    """Return the catalogue of remedies, with what each is proven to do, as Markdown."""
+    lines = [
+        "# Mitigations",
+        "",
+        "Generated from the docstrings and from the record of tests by `make docs`. Each remedy is tested on the fault that",
+        "it is for, over many seeds: other splits of the rows, other initial weights, another draw of the fault. Counted is how",
+        "often the target check is better than with the sham; luck gives half. `roadworthy selftest SUBJECT --mitigations` tests",
+        "them on your own subject, [fix.md](fix.md) says how one is proven there.",
+    ]
+    proofs = remedies.current(remedies.published(), registry)
+    room = ""
+    own = [m for m in registry.mitigations.values() if m.module.startswith("roadworthy.")]
+    for marked in sorted(own, key=lambda m: (m.module.split(".")[2], m.name)):
+        mark = marked.mark
+        assert isinstance(mark, MitigationMark)
+        if marked.module.split(".")[2] != room:
+            room = marked.module.split(".")[2]
+            lines += ["", f"## {room}"]
+        about = describe(marked.function)
+        found = [remedies.in_words(p) for p in proofs if p.mitigation == marked.name]
+        lines += [
+            "",
+            f"### {marked.name}",
+            "",
+            about.title + ".",
+            "",
+            about.body,
+            "",
+            f"* repairs: {', '.join(f'`{name}`' for name in mark.targets)}",
+            f"* strengths: {', '.join(f'{s:g}' for s in mark.strengths)}",
+            f"* sham: {f'`{mark.sham}`' if mark.sham else 'doing nothing, or training with another seed'}",
+            f"* tested on: {f'`{mark.repairs}`' if mark.repairs else 'nothing yet'}",
+            *(f"* {said}" for said in found or ["No test is recorded."]),
         ]
     return "\n".join(lines) + "\n"
 

@@ -159,6 +159,8 @@ def _described(marked: Marked, registry: Registry) -> Group:
     ]
     if isinstance(mark, CheckMark):
         shown += ["", _standing(marked.name, registry)]
+    if isinstance(mark, MitigationMark):
+        shown += ["", *_proofs(marked.name, registry)]
     return Group(*shown)
 
 
@@ -175,6 +177,21 @@ def _standing(check: str, registry: Registry) -> RenderableType:
             f"No self-test of it is recorded; `roadworthy selftest digits --only {check}` makes one."
         )
     return selftest.console(selftest.Records(own), title="Self-test")
+
+
+def _proofs(mitigation: str, registry: Registry) -> list[RenderableType]:
+    """Return what is known of a remedy as it is written now."""
+    from roadworthy.procedures import remedies
+    from roadworthy.repairing import RECORD
+
+    own = remedies.read_proofs(RECORD) if RECORD.is_file() else ()
+    known = remedies.current((*remedies.published(), *own), registry)
+    said = [remedies.in_words(p) for p in known if p.mitigation == mitigation]
+    nothing = (
+        "No test of it against its sham is recorded; "
+        f"`roadworthy selftest digits --mitigations --only {mitigation}` makes one."
+    )
+    return [Text(each) for each in said or [nothing]]
 
 
 def _breaking(check: str, registry: Registry) -> list[str]:

@@ -342,15 +342,28 @@ def selftest(
     record: Annotated[Path, typer.Option(help="File in which what was learned accumulates")] = Path(
         ".roadworthy/selftest.json"
     ),
+    mitigations: Annotated[
+        bool, typer.Option("--mitigations", help="Test repairs against their shams, not checks")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone")] = False,
 ) -> None:
     """Plant known faults and count how often each check finds them, and how often it cries wolf.
+
+    With --mitigations, count on planted faults how often each repair does better than its sham.
 
     Example:  roadworthy selftest digits --only uncertainty --budget 1m
     """
     from roadworthy import api
     from roadworthy.procedures.selftest import console
     from roadworthy.subject.python_file import load_subject
+
+    if mitigations:
+        from roadworthy import repairing
+
+        wanted = _split(only) or ()
+        found = repairing.selftest(load_subject(subject), only=wanted, seed=seed, quiet=quiet)
+        _print(repairing.proofs_console(found))
+        return
 
     found = api.selftest(
         load_subject(subject),

@@ -17,6 +17,7 @@ from roadworthy.api import (
 )
 from roadworthy.effect_reports import FixReport
 from roadworthy.errors import UserError
+from roadworthy.procedures import remedies
 from roadworthy.procedures.choice import known_names
 from roadworthy.procedures.fix import fix as run_fix
 from roadworthy.procedures.stored import STORED
@@ -24,9 +25,12 @@ from roadworthy.subject import Subject
 from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
     from roadworthy.config import Settings
 
 PROOF_LOG = Path(".roadworthy/proof-openings.jsonl")
+RECORD = Path(".roadworthy/remedies.json")
 SEEDS = 5
 
 
@@ -193,3 +197,68 @@ def _refuse_unknown(asked: Asked, registry: engine.Registry) -> None:
                     f'{option} names "{strange[0]}", which is no mitigation, check or challenge.'
                     f"{engine.suggestion(strange[0], known)} `roadworthy list --mitigations` shows all."
                 )
+
+
+def selftest(
+    model: Any = "digits",  # Any: as for `audit`
+    *,
+    only: tuple[str, ...] = (),
+    seeds: int = remedies.SEEDS,
+    seed: int = 0,
+    record: Path | None = RECORD,
+    plugins: tuple[str, ...] = (),
+    quiet: bool = True,
+) -> list[remedies.Proof | remedies.Unproven]:
+    """Test repairs on the faults that they are for: how often each does better than its sham.
+
+    Parameters
+    ----------
+    model : Subject or str
+    only : tuple of str
+        Mitigations; empty: all.
+    seeds, seed : int
+    record : Path or None
+        File in which what was found is kept.
+    plugins : tuple of str
+    quiet : bool
+        Say nothing while it goes on.
+    """
+    subject = subject_of(model, {})
+    registry = engine.Registry.discover(plugins)
+    strange = [name for name in only if name not in registry.mitigations]
+    if strange:
+        raise UserError(
+            f'--only names "{strange[0]}", which is no mitigation.'
+            f"{engine.suggestion(strange[0], registry.mitigations)} `roadworthy list --mitigations` shows all."
+        )
+    options = request_of(config.settle(None, {"audit": {"profile": "quick"}}), registry).options
+
+    def say(result: remedies.Proof | remedies.Unproven) -> None:
+        if not quiet:
+            sys.stderr.write(f"{result.mitigation}\n")
+
+    found = remedies.prove(
+        subject, registry, only, seeds=seeds, seed=seed, options=options, say=say
+    )
+    proofs = [each for each in found if isinstance(each, remedies.Proof)]
+    if record is not None and proofs:
+        known = remedies.read_proofs(record) if record.is_file() else ()
+        remedies.write_proofs(record, [*known, *proofs])
+    return found
+
+
+def proofs_console(found: list[remedies.Proof | remedies.Unproven]) -> "Group":
+    """Return what a test of repairs found, for the terminal."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines: list[Any] = []  # Any: what rich renders
+    for each in found:
+        if isinstance(each, remedies.Unproven):
+            lines += [Text(f"– {each.mitigation}", style="dim")]
+            lines += [Padding(Text(each.reason, style="dim"), (0, 0, 0, 2))]
+            continue
+        lines.append(Text(f"{'✓' if each.is_shown else '?'} {each.mitigation}", style="bold"))
+        lines.append(Padding(Text(remedies.in_words(each)), (0, 0, 0, 2)))
+    return Group(*lines)

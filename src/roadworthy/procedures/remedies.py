@@ -398,3 +398,22 @@ def _requirement(registry: Registry, check: str) -> Any:  # Any: Requirement or 
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def current(proofs: Sequence[Proof], registry: Registry) -> tuple[Proof, ...]:
+    """Return the proofs of remedies as they are written now."""
+    known = {
+        name: code_of(registry, name)
+        for name in {p.mitigation for p in proofs} & set(registry.mitigations)
+    }
+    return tuple(p for p in proofs if known.get(p.mitigation) == p.code)
+
+
+def in_words(proof: Proof) -> str:
+    """Return a proof as a sentence."""
+    share = f"{proof.improved} of {proof.seeds} seeds (95 % interval {proof.low:.0%} to {proof.high:.0%})"
+    gain = f"{proof.gain:+.3g} {proof.unit} ({proof.gain_low:+.3g} to {proof.gain_high:+.3g})"
+    return (
+        f"On {proof.subject} with {proof.fault}, at strength {proof.strength:g}, {proof.check} is better than with "
+        f"the sham in {share}; mean gain {gain}."
+    )

@@ -1,0 +1,149 @@
+"""Remedies against shams: one that helps is told from one that does nothing, and words and files keep it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from roadworthy.engine import Registry, artifact, check, fault, mitigation, sham
+from roadworthy.errors import NotApplicable
+from roadworthy.procedures.remedies import (
+    Proof,
+    Unproven,
+    code_of,
+    current,
+    in_words,
+    prove,
+    read_proofs,
+    write_proofs,
+)
+from roadworthy.results import AtMost, Measurement
+from roadworthy.statistics import rate
+from roadworthy.subject import Network, Recipe, Split, Subject, Task
+
+
+@check(challenge="made_up", requires=AtMost(0.1, "a test"))
+def wrong_ones(test_inputs: np.ndarray, test_labels: np.ndarray) -> Measurement:
+    """Share of rows whose input is not the label. Unit: share of rows."""
+    return rate(
+        int((test_inputs[:, 0] != test_labels).sum()), len(test_labels), unit="share of rows"
+    )
+
+
+@artifact()
+def nothing() -> int:
+    """Return nothing of use."""
+    return 0
+
+
+@fault(breaks="wrong_ones", severities=(0.1, 0.4), truth=False)
+def noise(subject: Subject, severity: float, rng: Generator) -> Subject:
+    """Flip inputs."""
+    for name, split in subject.splits.items():
+        flipped = rng.random(split.n) < severity
+        inputs = np.where(flipped[:, None], 1 - split.inputs, split.inputs)
+        subject = subject.with_inputs(name, inputs)
+    return subject
+
+
+def _mended(subject: Subject, share: float, rng: Generator) -> Subject:
+    for name, split in subject.splits.items():
+        right = split.target[:, None].astype(float)  # type: ignore[index]
+        chosen = rng.random(split.n) < share
+        subject = subject.with_inputs(name, np.where(chosen[:, None], right, split.inputs))
+    return subject
+
+
+@mitigation(targets="wrong_ones", strengths=(0.1, 0.5), sham="as_it_is", repairs="noise")
+def put_right(subject: Subject, strength: float, rng: Generator) -> Subject:
+    """Put some inputs right."""
+    return _mended(subject, strength, rng)
+
+
+@sham()
+def as_it_is(subject: Subject, strength: float, rng: Generator) -> Subject:
+    """Put a few right whatever the strength."""
+    return _mended(subject, 0.02, rng)
+
+
+@mitigation(targets="wrong_ones", strengths=(1.0,), sham="as_it_is", repairs="noise", at=0.1)
+def luck(subject: Subject, strength: float, rng: Generator) -> Subject:
+    """Do what the sham does."""
+    return _mended(subject, 0.02, rng)
+
+
+@mitigation(targets="wrong_ones", strengths=(1.0,), repairs="noise")
+def impossible(subject: Subject, strength: float) -> Subject:
+    """Never apply."""
+    raise NotApplicable("it never does")
+
+
+@mitigation(targets="wrong_ones", strengths=(1.0,))
+def untested(subject: Subject, strength: float) -> Subject:
+    """Name no fault."""
+    return subject
+
+
+@artifact(stored=False)
+def network() -> None:
+    """Stand for the default network."""
+
+
+@artifact(stored=False)
+def recipe() -> Recipe:
+    """Stand for the default recipe."""
+    return Recipe()
+
+
+REGISTRY = Registry.of(
+    wrong_ones, nothing, noise, put_right, as_it_is, luck, impossible, untested, network, recipe
+)
+
+
+def subject() -> Subject:
+    rng = np.random.default_rng(0)
+
+    def split(n: int) -> Split:
+        labels = rng.integers(0, 2, n)
+        return Split(labels[:, None].astype(float), labels)
+
+    splits = {"train": split(60), "validation": split(200), "test": split(300)}
+    network = Network(lambda: None)  # type: ignore[arg-type,return-value]
+    return Subject(
+        "made", Task("binary", ("a", "b"), 1), "array", splits, network=network, recipe=Recipe()
+    )
+
+
+def test_what_helps_beats_its_sham_and_luck_does_in_half() -> None:
+    found = {p.mitigation: p for p in prove(subject(), REGISTRY, seeds=30)}
+    helps, chance = found["put_right"], found["luck"]
+    assert isinstance(helps, Proof)
+    assert isinstance(chance, Proof)
+    assert (helps.improved, helps.seeds, helps.strength) == (30, 30, 0.5)
+    assert helps.is_shown
+    assert helps.gain == pytest.approx(0.2 - 0.008, abs=0.02)
+    assert helps.before == pytest.approx(0.4, abs=0.03)
+    assert not chance.is_shown
+    assert chance.before == pytest.approx(0.1, abs=0.02)
+    assert chance.gain_low < 0 < chance.gain_high
+    assert found["impossible"] == Unproven("impossible", "it never does")
+    assert "no fault" in found["untested"].reason  # type: ignore[union-attr]
+    assert "30 of 30 seeds" in in_words(helps)
+
+
+def test_the_same_seeds_give_the_same_proof() -> None:
+    one, other = (prove(subject(), REGISTRY, ["put_right"], seeds=5) for _ in range(2))
+    assert one == other
+    assert one != prove(subject(), REGISTRY, ["put_right"], seeds=5, seed=1)
+
+
+def test_proofs_are_kept_and_count_for_the_code_that_was_tested(tmp_path: Path) -> None:
+    (proof,) = prove(subject(), REGISTRY, ["put_right"], seeds=3)
+    assert isinstance(proof, Proof)
+    write_proofs(tmp_path / "p.json", [proof, replace(proof, seeds=2)])
+    assert read_proofs(tmp_path / "p.json") == (replace(proof, seeds=2),)
+    assert current([proof], REGISTRY) == (proof,)
+    assert current([replace(proof, code="other")], REGISTRY) == ()
+    assert code_of(REGISTRY, "put_right") != code_of(REGISTRY, "luck")
