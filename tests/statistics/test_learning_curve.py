@@ -107,3 +107,15 @@ def test_farther_ahead_is_less_sure() -> None:
         (m := curve.error_at(n, unit="share of rows")).high - m.low for n in (1000, 2000, 8000)
     ]
     assert widths == sorted(widths)
+
+
+def test_the_order_of_trainings_and_of_test_rows_changes_nothing() -> None:
+    rng = np.random.default_rng(5)
+    sizes, errors = drawn(rng, 0.05 + 2.0 * SIZES**-0.5, 400)
+    models, rows = rng.permutation(len(sizes)), rng.permutation(400)
+    found = [
+        learning_curve(s, e, np.random.default_rng(0), 199).saved(1000, 2000, unit="share of rows")
+        for s, e in ((sizes, errors), (sizes[models], errors[models][:, rows]))
+    ]
+    ends = [(m.value, m.low, m.high) for m in found]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-9)

@@ -17,13 +17,22 @@ class NearestRow:
         self.recipe = recipe or Recipe(epochs=10, batch_size=64)
         self.network = Network(lambda: None)  # type: ignore[arg-type,return-value]
         self.asked: list[list[Variant]] = []
+        self.diverging: set[int] = set()  # positions in a call
 
     def predictions(
-        self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
+        self,
+        variants: Sequence[Variant],
+        inputs: np.ndarray | Sequence[np.ndarray],
+        *,
+        diverged: str = "raise",
+    ) -> list[np.ndarray | None]:
         self.asked.append(list(variants))
         assert isinstance(inputs, np.ndarray)
-        return [self.target[self._nearest(v, inputs)[0]] for v in variants]
+        assert diverged == "none" or not self.diverging
+        return [
+            None if place in self.diverging else self.target[self._nearest(v, inputs)[0]]
+            for place, v in enumerate(variants)
+        ]
 
     def probabilities(
         self, variants: Sequence[Variant], inputs: np.ndarray | Sequence[np.ndarray]

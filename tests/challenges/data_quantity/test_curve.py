@@ -1,5 +1,7 @@
 """The curve is asked for in one call, and what doubling saves is found where it is known."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from stand_in import NearestRow, two_moons
@@ -165,3 +167,20 @@ def test_rows_of_one_person_are_kept_for_the_interval() -> None:
     assert len(found["entities"]) == 1000
     _, plain = trainings()
     assert fitted(found).errors != pytest.approx(fitted(plain).errors)
+
+
+def test_a_training_that_diverges_is_left_out_and_a_size_without_any_is_refused() -> None:
+    x, y = two_moons(200)
+    trainer = NearestRow(x, y)
+    trainer.diverging = {0}
+
+    def asked(draws: int) -> Mapping[str, np.ndarray]:
+        rng = np.random.default_rng(0)
+        rows = np.arange(200)
+        return artifacts.curve_trainings(
+            trainer, BINARY, rng, rows, x, train_labels=y, test_labels=y, draws=draws
+        )
+
+    assert len(asked(2)["sizes"]) == len(asked(2)["errors"]) == 11
+    with pytest.raises(NotApplicable, match="1 of 6 trainings on parts of the rows diverged"):
+        asked(1)

@@ -40,7 +40,7 @@ def curve_trainings(
     "sizes": (m,) int64, training rows of each model; "errors": (m, n) float32, error of each on each of at most
     20,000 test rows: 0 or 1 for a class; for a number the size of the residual over `guess_error`; "entities": (n,)
     int64 of those rows where rows belong to entities. Six sizes,
-    each about twice the one before, up to all rows or 10,000; `draws` nested, stratified orders of the
+    each about twice the one before, up to all rows or 10,000 (a training that diverges is left out); `draws` nested, stratified orders of the
     rows with a seed each. Beyond 10,000 rows the model under audit itself is the last point.
     """
     n = len(train_source_rows)
@@ -57,8 +57,16 @@ def curve_trainings(
     rows = np.arange(len(truth))
     if len(rows) > MOST_TEST_ROWS:
         rows = np.sort(rng.choice(len(rows), MOST_TEST_ROWS, replace=False))
-    answers = trainer.predictions(variants, test_inputs[rows])
-    trained = np.tile(sizes, draws)
+    every = trainer.predictions(variants, test_inputs[rows], diverged="none")
+    trained = np.array(
+        [size for size, each in zip(np.tile(sizes, draws), every, strict=True) if each is not None]
+    )
+    answers = [each for each in every if each is not None]
+    if len(np.unique(trained)) < len(sizes):
+        raise NotApplicable(
+            f"{len(every) - len(answers)} of {len(every)} trainings on parts of the rows diverged; "
+            "a curve needs every size: lower the learning rate of the recipe"
+        )
     if n > sizes[-1] and test_predicted is not None:
         answers = [*answers, test_predicted[rows]]
         trained = np.append(trained, n)
