@@ -1,6 +1,7 @@
 
 // Says a cell's numbers beside a pointer or the keyboard's focus; the same text stands in the cell, hidden.
 const tip = document.getElementById("tip");
+const cellOf = (element) => element && element.closest(".matrix .cell");
 let told = null;
 
 function tell(cell) {
@@ -18,7 +19,8 @@ function tell(cell) {
 
 if (tip && matchMedia("(min-width: 48.01rem)").matches) {
   for (const happening of ["pointerover", "focusin"]) {
-    document.addEventListener(happening, (event) => tell(event.target.closest(".matrix .cell")));
+    // A page that scrolls moves under the pointer: what has the focus is told on.
+    document.addEventListener(happening, (event) => tell(cellOf(event.target) || cellOf(document.activeElement)));
   }
   document.addEventListener("focusout", () => tell(null));
   document.addEventListener("scroll", () => tell(told), true);
