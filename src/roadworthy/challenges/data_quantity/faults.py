@@ -68,7 +68,7 @@ def curve_that_still_falls(
     return subject.with_given(curve_trainings=_drawn(subject, level + excess, curve_trainings, rng))
 
 
-@fault(breaks="gain_from_doubling", severities=(0.5, 0.75, 0.9, 0.95), truth=False)
+@fault(breaks="gain_from_doubling", severities=(0.25, 0.5, 0.75), truth=False)
 def subsampled_training_set(subject: "Subject", severity: float, rng: Generator) -> "Subject":
     """Take away a share of the training rows, of each class alike, and train anew.
 
