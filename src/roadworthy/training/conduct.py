@@ -69,7 +69,10 @@ def conduct_of(module: "nn.Module", inputs: "Tensor") -> Conduct:
         calls = _watched(copy, len(inputs))
         rows = inputs.clone().requires_grad_(inputs.is_floating_point())
         plain = plain_attributes(copy)
+        random = torch.get_rng_state()
         outputs = forward(copy, rows)
+        if not calls and not torch.equal(random, torch.get_rng_state()):
+            raise Unstackable("the module draws random numbers outside of its dropout layers")
         if plain_attributes(copy) != plain:
             raise Unstackable("the module keeps count of its calls outside of its buffers")
         if outputs.shape[:1] != inputs.shape[:1]:

@@ -54,7 +54,8 @@ class Stack:
         )
         template = deepcopy(first).train()
         self.masks = Masks(template, modules, generators, conduct.dropout)
-        self._run = self._vectorised(template)
+        self._call = self._called(template)
+        self._run = self._vectorised()
         self.gradients = torch.zeros_like(self.flat)
         self._leaves: dict[range, dict[str, Tensor]] = {}
         self._slopes: dict[range, list[Tensor]] = {}
@@ -71,7 +72,13 @@ class Stack:
         part = slice(chosen.start, chosen.stop)
         others = {n: v[0] if n in self.alike else v[part] for n, v in self.others.items()}
         masks = self.masks.draw(chosen, inputs.shape[1], sizes)
-        return self._run(self._parameters(chosen), others, masks, inputs)
+        parameters = self._parameters(chosen)
+        if len(chosen) > 1:
+            return self._run(parameters, others, masks, inputs)
+        # The last one left is not vectorised: for a small model that would take twice as long.
+        alone = {n: v if n in self.alike else v[0] for n, v in others.items()}
+        one = {n: v[0] for n, v in parameters.items()}
+        return self._call(one, alone, {n: v[0] for n, v in masks.items()}, inputs[0])[None]
 
     def differentiate(self, chosen: range, total: "Tensor") -> None:
         """Put the gradient of a sum over neighbouring modules in their rows of `gradients`."""
@@ -123,8 +130,12 @@ class Stack:
                     else self.others[name][k]
                 )
 
-    def _vectorised(self, template: "nn.Module") -> "Callable[..., Tensor]":
-        from torch.func import functional_call, vmap
+    def _called(self, template: "nn.Module") -> "Callable[..., Tensor]":
+        """Return what calls one module whose tensors are given."""
+        from torch.func import functional_call
+
+        # To look for shared tensors again at each call took a tenth of a small model's step.
+        shares = len(_tensors(template)) < _count_with_repetition(template)
 
         def call(
             parameters: "Mapping[str, Tensor]",
@@ -136,10 +147,13 @@ class Stack:
             given = {**parameters, **others, **masks}
             return functional_call(template, given, (inputs,), tie_weights=shares)
 
-        # To look for shared tensors again at each call took a tenth of a small model's step.
-        shares = len(_tensors(template)) < _count_with_repetition(template)
+        return call
+
+    def _vectorised(self) -> "Callable[..., Tensor]":
+        from torch.func import vmap
+
         by_module = {name: None if name in self.alike else 0 for name in self.others}
-        return vmap(call, in_dims=(0, by_module, 0, 0), randomness="error")
+        return vmap(self._call, in_dims=(0, by_module, 0, 0), randomness="error")
 
 
 def _tensors(module: "nn.Module") -> "dict[str, Tensor]":
