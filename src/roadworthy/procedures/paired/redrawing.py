@@ -266,15 +266,14 @@ def _resampled(
     def draw() -> Take:
         return {s: found(rng) for s, found in blocks.items()}
 
-    clock = time.perf_counter()
-    first = difference(draw())
-    each = max(time.perf_counter() - clock, 1e-5)
+    first = difference(draw())  # imports happen here
+    clock = time.process_time()
+    second = difference(draw())
+    each = max(time.process_time() - clock, 1e-5)
     affordable = int(drawing.seconds / each)
     if affordable >= FEWEST:
-        wanted = min(drawing.resamples, affordable)
-        replicates = np.array(
-            [first, *(difference(draw()) for _ in range(max(wanted, FEWEST) - 1))]
-        )
+        wanted = max(min(drawing.resamples, affordable), FEWEST)
+        replicates = np.array([first, second, *(difference(draw()) for _ in range(wanted - 2))])
         if np.all(replicates == estimate):
             return _alike(estimate, n, unit, "the same on all resamples of rows")
         try:
