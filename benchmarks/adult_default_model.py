@@ -29,7 +29,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 
 from roadworthy.subject import Column, Task
-from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
+from roadworthy.training.artifacts import default_network, predictor, recipe, trainer, weights
 
 BAR = 0.007
 DROPPED = ("income", "fnlwgt", "label", "split")
@@ -60,7 +60,7 @@ def boosting(columns, seed, x, y, x_test):
 
 def default(columns, seed, x, y, x_test):
     held_out = np.random.default_rng(seed).random(len(x)) < 0.15
-    chosen = network(TASK, "table", x[~held_out], columns)
+    chosen = default_network(TASK, "table", x[~held_out], columns)
     how = replace(recipe(x[~held_out]), seed=seed)
     trained = weights(
         trainer(

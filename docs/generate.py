@@ -13,7 +13,7 @@ from roadworthy.engine import CheckMark, MitigationMark, Registry
 from roadworthy.procedures import remedies
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.selftest import markdown, published
-from roadworthy.results.schema import SCHEMA_FILE, schema_text
+from roadworthy.results.schema import SCHEMA_FILES, schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,7 +25,10 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "cli.md": cli_page(),
         ROOT / "docs" / "mitigations.md": mitigations_page(Registry.discover()),
         ROOT / "docs" / "selftest.md": markdown(published()),
-        ROOT / "src" / "roadworthy" / "results" / SCHEMA_FILE: schema_text(),
+        **{
+            ROOT / "src" / "roadworthy" / "results" / file: schema_text(kind)
+            for kind, file in SCHEMA_FILES.items()
+        },
     }
 
 

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from roadworthy.subject import Task
 from roadworthy.training.arrays import ArrayShape, DenseNetwork, ImageNetwork, Standardisation
-from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
+from roadworthy.training.artifacts import default_network, predictor, recipe, trainer, weights
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_default_network_reads_digits_in_under_ten_seconds() -> None:
     order = np.random.default_rng(0).permutation(len(images))
     train, validation, test = order[:1000], order[1000:1300], order[1300:]
     start = process_time()
-    chosen = network(Task("multiclass", tuple("0123456789")), "array", images[train])
+    chosen = default_network(Task("multiclass", tuple("0123456789")), "array", images[train])
     trained = weights(
         trainer(
             chosen,
@@ -80,7 +80,7 @@ def test_the_default_network_reads_digits_in_under_ten_seconds() -> None:
 def test_series_and_numbers_are_learned_by_the_dense_network() -> None:
     rng = np.random.default_rng(0)
     series = rng.normal(size=(600, 30)).cumsum(axis=1)
-    chosen = network(Task("regression"), "array", series[:500])
+    chosen = default_network(Task("regression"), "array", series[:500])
     assert isinstance(chosen.build(), DenseNetwork)
     target = 100 + 20 * series.mean(axis=1)
     trained = weights(

@@ -8,7 +8,7 @@ from torch import nn
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.subject import Column, Network, Recipe, Task
 from roadworthy.subject.modules import identity_of_module
-from roadworthy.training.artifacts import network, predictor, recipe, trainer, weights
+from roadworthy.training.artifacts import default_network, predictor, recipe, trainer, weights
 from roadworthy.training.running import load
 
 QUICK = Recipe(epochs=2, batch_size=16)
@@ -32,10 +32,10 @@ def table(n: int) -> np.ndarray:
 def test_the_default_network_suits_the_inputs(
     columns: tuple[Column, ...] | None, shape: tuple[int, ...], source: str
 ) -> None:
-    chosen = network(BINARY, "table" if columns else "array", np.zeros(shape), columns)
+    chosen = default_network(BINARY, "table" if columns else "array", np.zeros(shape), columns)
     assert chosen.source == f"default network for {source}"
     with pytest.raises(NotApplicable, match="'text'"):
-        network(BINARY, "text", np.zeros(shape))
+        default_network(BINARY, "text", np.zeros(shape))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_default_recipe_grows_its_batches_with_the_data(
 
 
 def test_training_changes_no_identity_of_the_architecture() -> None:
-    chosen = network(BINARY, "table", table(40), TABLE)
+    chosen = default_network(BINARY, "table", table(40), TABLE)
     before = repr(identity_of_module(chosen.build()))
     trained = weights(trainer(chosen, QUICK, table(40), train_labels=np.arange(40) % 2))
     assert repr(identity_of_module(chosen.build())) == before
@@ -58,7 +58,7 @@ def test_training_changes_no_identity_of_the_architecture() -> None:
 
 
 def test_preprocessing_travels_with_the_weights() -> None:
-    chosen = network(BINARY, "table", table(40), TABLE)
+    chosen = default_network(BINARY, "table", table(40), TABLE)
     trained = weights(trainer(chosen, QUICK, table(40) * [5, 1] + [100, 0], np.arange(40) % 2))
     assert trained["numeric.median"][0] == pytest.approx(100, abs=5)
     assert all(isinstance(value, np.ndarray) for value in trained.values())

@@ -81,7 +81,15 @@ def requirements_of(
 
 def purpose_fields(purpose: PurposeSection) -> dict[str, object]:
     """Return the answers that checks may ask for by name; those not given are absent."""
-    names = ("accuracy", "prevalence", "label_price", "smallest_group", "latency_ms")
+    names = (
+        "accuracy",
+        "prevalence",
+        "label_price",
+        "label_minutes",
+        "currency",
+        "smallest_group",
+        "latency_ms",
+    )
     return {name: value for name in names if (value := getattr(purpose, name)) is not None}
 
 

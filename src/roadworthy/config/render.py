@@ -52,6 +52,7 @@ _EXAMPLES: Mapping[str, object] = {
     "hardware": "2 CPU cores, 4 GB",
     "label_price": 2.5,
     "currency": "EUR",
+    "label_minutes": 2.0,
     "law": "EU AI Act, high risk",
     "smallest_group": 30,
     "budget": "10m",

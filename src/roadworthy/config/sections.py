@@ -208,6 +208,9 @@ class PurposeSection(Section):
         default=None, description="Price of one more labelled example."
     )
     currency: Text | None = Field(default=None, description='Currency of that price: "EUR".')
+    label_minutes: Annotated[float, Field(gt=0.0)] | None = Field(
+        default=None, description="Minutes that a person needs for one more label."
+    )
     law: Text | None = Field(default=None, description='Law that applies: "EU AI Act, high risk".')
     smallest_group: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Rows that a group needs to be judged by itself."

@@ -24,7 +24,15 @@ SPLIT_FIELDS = (
     "source_rows",
     "row_weights",
 )
-PURPOSE = ("accuracy", "prevalence", "label_price", "smallest_group", "latency_ms")
+PURPOSE = (
+    "accuracy",
+    "prevalence",
+    "label_price",
+    "label_minutes",
+    "currency",
+    "smallest_group",
+    "latency_ms",
+)
 """Answers about the purpose, which the subject does not know; an audit puts those that were given here."""
 
 RECORDED = {

@@ -62,8 +62,8 @@ class Recipe:
     Parameters
     ----------
     epochs : int
-        At most; training stops earlier after `patience` epochs without a better validation loss
-        (None: never), and the best weights are kept.
+        At most; training stops earlier after `patience` epochs without a better validation loss, and the best
+        weights are kept. Without patience (None) validation rows are not looked at and the last weights are kept.
     optimizer : {"adamw", "sgd"}
     learning_rate, momentum : float
     weight_decay : float

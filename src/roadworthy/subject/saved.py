@@ -193,9 +193,7 @@ def _described(name: str, split: Split, arrays: dict[str, np.ndarray]) -> Json:
     }
     kept |= {f"recorded.{k}": v for k, v in split.recorded.items()}
     kept |= {f"attributes.{column}": a.values for column, a in split.attributes.items()}
-    arrays.update(
-        {f"{name}.{k}": np.array(v, order="C") for k, v in kept.items() if v is not None}
-    )
+    arrays.update({f"{name}.{k}": np.array(v, order="C") for k, v in kept.items() if v is not None})
     return {"attributes": {column: list(a.names) for column, a in split.attributes.items()}}
 
 

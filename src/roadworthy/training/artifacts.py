@@ -19,13 +19,13 @@ STEPS = 1600  # of 256 rows: validation loss on Adult .274, as with twice the st
 
 
 @artifact(stored=False)
-def network(
+def default_network(
     task: "Task",
     modality: str,
     train_inputs: np.ndarray,
     columns: "tuple[Column, ...] | None" = None,
 ) -> Network:
-    """Architecture that is trained where none was given: by the kind of the inputs."""
+    """Architecture by the kind of the inputs, whether or not one was given."""
     if columns:
         from roadworthy.training.tables import TableNetwork, TableShape
 
@@ -41,6 +41,12 @@ def network(
     if shape.is_image:
         return Network(partial(ImageNetwork, shape), "default network for images")
     return Network(partial(DenseNetwork, shape), "default network for arrays")
+
+
+@artifact(stored=False)
+def network(default_network: Network) -> Network:
+    """Architecture that is trained where none was given."""
+    return default_network
 
 
 @artifact(stored=False)

@@ -50,7 +50,7 @@ def train(
     per member of an ensemble while it trains, (n, members, classes) or (n, members): the loss is
     the mean over members. With `validation` the weights of the epoch with the least validation loss
     (of the same kind, without label smoothing and penalties) are returned, and training stops
-    `recipe.patience` epochs after it.
+    `recipe.patience` epochs after it. Without patience they are not looked at, and the last epoch counts.
 
     Inputs that are memory-mapped, in a `ParquetRows` or too large to be copied are read batch by
     batch; preprocessing is then fitted to a random subset of at most 65,536 training rows.
@@ -90,7 +90,8 @@ def train(
         set_dropout(module, recipe.dropout)
         with threads(module, training.inputs):
             rows = rows_on(training, module, device)
-            held_out = validation and rows_on(validation, module, device)
+            kept = None if recipe.patience is None else validation
+            held_out = kept and rows_on(kept, module, device)
             objective = prepared(module, rows, recipe)
             course = Course(module, recipe, augmenter(recipe, rows, module, columns), device)
             checkpoint = _checkpoint(unfinished, course, training, validation)

@@ -13,6 +13,8 @@ from roadworthy.subject.variant import Weights
 from roadworthy.training.jobs import Diverged, Examples, Job
 from roadworthy.training.together import train_together
 
+FEWEST_HELD_OUT = 1024  # validation rows, where there are as many
+
 
 @dataclass(frozen=True, eq=False)
 class SubjectTrainer:
@@ -121,7 +123,8 @@ class SubjectTrainer:
 
     def _found(self, variants: Sequence[Variant]) -> list[Weights | str]:
         """Return the weights of each variant, or in words how its training diverged."""
-        jobs = [self._job(variant) for variant in variants]
+        held_out = _HeldOut(self.validation)
+        jobs = [self._job(variant, held_out) for variant in variants]
 
         def make(lacking: Sequence[Lacking]) -> Iterator[tuple[int, Any]]:  # Any: as `_found`
             wanted = [replace(jobs[each.position], unfinished=each.unfinished) for each in lacking]
@@ -156,8 +159,9 @@ class SubjectTrainer:
             message = f"{message} ({which}{others})"
         raise Diverged(message)
 
-    def _job(self, variant: Variant) -> Job:
+    def _job(self, variant: Variant, held_out: "_HeldOut") -> Job:
         training = self.training
+        recipe = variant.recipe or self.recipe
         changed = (variant.inputs, variant.target, variant.row_weights)
         if any(each is not None for each in changed):
             training = Examples(
@@ -167,10 +171,10 @@ class SubjectTrainer:
             )
         return Job(
             network=variant.network or self.network,
-            recipe=variant.recipe or self.recipe,
+            recipe=recipe,
             training=training,
             rows=variant.rows,
-            validation=self.validation,
+            validation=None if recipe.patience is None else held_out.beside(variant.rows),
             unlabelled=self.unlabelled,
             device=self.device,
             columns=self.columns,
@@ -194,6 +198,31 @@ class SubjectTrainer:
                 continue
             module = load(variant.network or self.network, weights, self.device)
             yield evaluate(module, rows, self.device)
+
+
+class _HeldOut:
+    """Validation rows for a training: all, or for few training rows fewer, so that they cost no more than these.
+
+    The same object for trainings of about the same size, which can then go together.
+    """
+
+    def __init__(self, validation: Examples | None) -> None:
+        self._all = validation
+        self._some: dict[int, Examples] = {}
+
+    def beside(self, rows: np.ndarray | None) -> Examples | None:
+        """Return the rows to validate on while training on `rows` (None: on all)."""
+        if self._all is None or rows is None:
+            return self._all
+        wanted = max(FEWEST_HELD_OUT, 1 << (len(rows) // 4).bit_length())
+        n = len(self._all.target)
+        if wanted >= n:
+            return self._all
+        if wanted not in self._some:
+            # The order is always the same, so that families can be shared.
+            chosen = np.random.default_rng(0).permutation(n)[:wanted]
+            self._some[wanted] = self._all.take(np.sort(chosen))
+        return self._some[wanted]
 
 
 def _probabilities(outputs: np.ndarray) -> np.ndarray:
