@@ -25,7 +25,7 @@ from sklearn.datasets import load_digits
 from roadworthy.statistics import paired_mean_difference
 from roadworthy.subject import Column, Network, Pretraining
 from roadworthy.subject.builtin import small_conv_net
-from roadworthy.training.artifacts import network, recipe
+from roadworthy.training.artifacts import default_network, recipe
 from roadworthy.training.jobs import Examples, Job
 from roadworthy.training.running import evaluate, load
 from roadworthy.training.single import trained
@@ -69,7 +69,7 @@ def accuracies(data: Data, count: int, seed: int, seconds: dict[str, float]) -> 
     known = Examples(data.inputs[rows[:count]], data.labels[rows[:count]])
     chosen = Network(small_conv_net)
     if data.columns:
-        chosen = network(TASK, "table", known.inputs, data.columns)
+        chosen = default_network(TASK, "table", known.inputs, data.columns)
     plain = replace(recipe(known.inputs), seed=seed, patience=None)
     ways = {"plain": plain}
     for name, fields in REMEDIES.items():

@@ -37,7 +37,7 @@ from roadworthy.challenges.data_quantity.sampling import curve_sizes, growing_or
 from roadworthy.statistics import clopper_pearson
 from roadworthy.statistics.learning_curve import LearningCurve, learning_curve
 from roadworthy.subject import Column, Task, Variant
-from roadworthy.training.artifacts import network, recipe, trainer
+from roadworthy.training.artifacts import default_network, recipe, trainer
 
 COVERED, WIDTH = 0.9, 0.08
 JUDGED = ("digits", "breast cancer", "adult", "mnist")
@@ -234,7 +234,7 @@ def held_back_networks(data: Data, splits: int, draws: int) -> Iterator[Predicti
         def made(rows: np.ndarray, late: np.ndarray = late):
             x = data.raw[rows]
             return trainer(
-                network(task, modality, x, data.columns or None),
+                default_network(task, modality, x, data.columns or None),
                 recipe(x),
                 x,
                 train_labels=data.labels[rows],
