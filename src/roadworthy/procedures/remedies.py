@@ -25,7 +25,7 @@ from roadworthy.subject import Split, Subject, fields_of
 
 SEEDS = 40
 PILOTS = 3  # seeds on which the strength is chosen; they are not counted
-MOST_ROWS = {"train": 500, "validation": 300, "test": 800}
+MOST_ROWS = {"train": 500, "validation": 450, "test": 900}
 PUBLISHED = "remedy_record.json"
 POOLED = ("train", "validation", "test")
 
@@ -43,7 +43,7 @@ class Proof:
     seeds : int
         On which remedy and sham were both measured.
     improved : int
-        Of these, where the target was better with the remedy than with its sham.
+        Of these, where the target was better with the remedy than with its sham; not where it did not apply.
     low, high : float
         Clopper-Pearson interval (95 %) of that share.
     gain, gain_low, gain_high : float
@@ -101,7 +101,7 @@ def prove(
     Parameters
     ----------
     subject : Subject
-        Its rows are pooled and split anew for each seed: at most 500 to train, 300 to validate, 800 to test.
+        Its rows are pooled and split anew for each seed: at most 500 to train, 450 to validate, 900 to test.
     registry : Registry
     names : sequence of str
         Of mitigations; empty: all.
@@ -202,14 +202,23 @@ class _Bench:
         assert isinstance(mark, MitigationMark)
         strength = self._strength(trial, mark.strengths, seeds)
         rows: list[tuple[float, float, float]] = []
+        refusals: list[CannotApply] = []
         unit = ""
         for repetition in range(seeds):
             broken = self._planted(trial, repetition)
             before = self._measured(broken, trial.check)
-            after = self._measured(self._remedied(trial, broken, strength, repetition), trial.check)
-            luck = self._measured(self._shammed(trial, broken, strength, repetition), trial.check)
+            unit = before.unit
+            try:
+                made = self._remedied(trial, broken, strength, repetition)
+                control = self._shammed(trial, broken, strength, repetition)
+            except CannotApply as why:  # where it does not apply it gains nothing
+                refusals.append(why)
+                rows.append((before.value, before.value, before.value))
+                continue
+            after, luck = (self._measured(each, trial.check) for each in (made, control))
             rows.append((before.value, after.value, luck.value))
-            unit = after.unit
+        if len(refusals) == seeds:
+            raise refusals[0]
         values = np.array(rows)
         direction = direction_of(_requirement(self.registry, trial.check))
         gains = (values[:, 2] - values[:, 1]) * (-1.0 if direction == "better" else 1.0)
@@ -260,12 +269,22 @@ class _Bench:
             return strengths[0]
         sign = -1.0 if direction_of(_requirement(self.registry, trial.check)) == "better" else 1.0
         means: dict[float, float] = {}
+        refusal: CannotApply | None = None
         for strength in strengths:
             values: list[float] = []
             for pilot in range(seeds, seeds + PILOTS):
-                made = self._remedied(trial, self._planted(trial, pilot), strength, pilot)
+                broken = self._planted(trial, pilot)
+                try:
+                    made = self._remedied(trial, broken, strength, pilot)
+                except CannotApply as why:
+                    refusal = why
+                    continue
                 values.append(sign * self._measured(_on_validation(made), trial.check).value)
-            means[strength] = float(np.mean(values))
+            if values:
+                means[strength] = float(np.mean(values))
+        if not means:
+            assert refusal is not None
+            raise refusal
         return min(means, key=means.__getitem__)
 
     def _planted(self, trial: _Trial, repetition: int) -> Subject:

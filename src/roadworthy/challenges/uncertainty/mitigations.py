@@ -132,7 +132,7 @@ def vector_of_drawn_labels(
     strengths=(0.5, 1.0),
     sham="abstaining_at_random",
     repairs="wrong_where_unsure",
-    at=0.25,
+    at=0.4,
 )
 def abstention(
     subject: "Subject",
@@ -182,7 +182,7 @@ def abstaining_at_random(
     targets="wrong_decisions",
     strengths=(0.5, 1.0),
     repairs="wrong_where_unsure",
-    at=0.25,
+    at=0.4,
 )
 def conformal_sets(
     subject: "Subject",
