@@ -10,12 +10,12 @@ from roadworthy.engine import artifact
 from roadworthy.errors import NotApplicable
 from roadworthy.subject import Recipe, Trainer, Variant
 
-MOST_ROWS = 5_000
+MOST_ROWS = 2_500
 
 
 @artifact(shape="m")
 def tuning_rows(train_inputs: np.ndarray, rng: Generator) -> np.ndarray:
-    """Positions of the training rows that settings are compared on: (m,) int64, ascending, m <= 5,000."""
+    """Positions of the training rows that settings are compared on: (m,) int64, ascending, m <= 2,500."""
     return np.sort(rng.permutation(len(train_inputs))[:MOST_ROWS])
 
 
