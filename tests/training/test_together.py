@@ -63,20 +63,37 @@ class Branching(nn.Linear):
 def test_what_cannot_be_run_as_one_goes_to_the_loop_and_the_reason_is_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    family = jobs(3, Network(lambda: Branching(6, 2)))
+    family = jobs(3, Network(lambda: Branching(6, 2)), epochs=500)
     record = choice.time_both(family)
     assert record["choice"] == "loop"
     assert "vmap" in record["reason"]
     monkeypatch.setattr(together, "fleet_is_faster", lambda _: True)
-    assert sorted(dict(train_together(family))) == [0, 1, 2]
+    short = [replace(job, recipe=RECIPE) for job in family]
+    assert sorted(dict(train_together(short))) == [0, 1, 2]
 
 
 def test_timing_chooses_the_fleet_only_where_it_wins_clearly() -> None:
-    record = choice.time_both(jobs(4))
+    record = choice.time_both(jobs(4, epochs=500))
     assert record["choice"] == (
         "fleet" if record["fleet"] * choice.GAIN < record["loop"] else "loop"
     )
     assert not choice.fleet_is_faster(jobs(4, epochs=2))  # 8 steps are not worth timing
+
+
+class Slow(nn.Linear):
+    def forward(self, inputs: Tensor) -> Tensor:
+        for _ in range(1_000):
+            inputs = inputs + 0
+        return super().forward(inputs)
+
+
+def test_a_fleet_is_not_timed_where_a_step_is_long_and_the_training_short() -> None:
+    record = choice.time_both(jobs(3, Network(lambda: Slow(6, 2))))
+    assert (record["choice"], record["fleet"], record["reason"]) == (
+        "loop",
+        None,
+        "mostly arithmetic",
+    )
 
 
 def test_the_others_are_there_when_one_diverges_by_either_way(

@@ -16,9 +16,14 @@ from roadworthy.training.jobs import Job
 from roadworthy.training.loop import train
 
 BATCHES = 2  # of the epochs that are timed
-SECONDS = 0.02  # at least, for each way; and no fewer than two epochs after the first
-GAIN = 1.05  # what the fleet must win; timings of the same steps differ by as much
+SECONDS = 0.02  # at least, for each way; and no less than one epoch after the first
+GAIN = 1.1  # what the fleet must win; timings of the same steps differ by as much on a busy machine
 FEW_STEPS = 60  # of one model: timing would cost more than a tenth of the training
+PRICE = 5  # steps of each model that timing a fleet costs
+DISPATCH = (
+    4e-4  # seconds of a step that a fleet can save: the price of small operations, not arithmetic
+)
+RISK = 0.1  # of what can be saved at most is staked on timing
 
 
 def fleet_is_faster(jobs: Sequence[Job]) -> bool:
@@ -54,19 +59,33 @@ def timings(jobs: Sequence[Job]) -> dict[str, Any]:  # Any: a name, two numbers,
 
 
 def time_both(jobs: Sequence[Job]) -> dict[str, Any]:  # Any: see `timings`
-    """Time loop and fleet on the first rows of each job."""
+    """Time loop and fleet on the first rows of each job; the fleet only where that can pay."""
     most = max(_rows(job) for job in jobs)
     small = [_shortened(job, most) for job in jobs]
     clock = partial(_now, jobs[0].device)
     first = small[0]
     loop = _seconds_an_epoch(clock, lambda told: _run_loop(first, told))
+    can_pay = _can_pay(loop / BATCHES, jobs)
     loop *= sum(_rows(job) for job in small) / _rows(first)
+    if not can_pay:
+        return {"choice": "loop", "loop": loop, "fleet": None, "reason": "mostly arithmetic"}
     try:
         fleet = _seconds_an_epoch(clock, lambda told: _run_fleet(small, told))
     except Unstackable as error:
         return {"choice": "loop", "loop": loop, "fleet": None, "reason": str(error)}
     choice = "fleet" if fleet * GAIN < loop else "loop"
     return {"choice": choice, "loop": loop, "fleet": fleet, "reason": "timed"}
+
+
+def _can_pay(step: float, jobs: Sequence[Job]) -> bool:
+    """Whether what a fleet may save is worth timing it, for jobs of which a step takes so many seconds alone.
+
+    A fleet saves what it costs to start small operations. Where a step is mostly arithmetic, that
+    is less than the wasted steps of all models, unless the training is long.
+    """
+    if jobs[0].device != "cpu":  # elsewhere starting operations is most of a step
+        return True
+    return PRICE * step < RISK * DISPATCH * max(_steps(job) for job in jobs)
 
 
 class _Enough(Exception):
@@ -81,7 +100,7 @@ def _seconds_an_epoch(
 
     def told() -> None:
         times.append(clock())
-        if len(times) >= 3 and times[-1] - times[0] >= SECONDS:
+        if len(times) >= 2 and times[-1] - times[0] >= SECONDS:
             raise _Enough
 
     with suppress(_Enough):
