@@ -17,12 +17,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = PAGE.read_text(encoding="utf-8")
     (project,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (checks,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (repair,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
     (docstring,) = re.findall(r'`("""Checks of misplaced certainty\.""")`', text)
     (folder / "pyproject.toml").write_text(project)
     package = folder / "overconfidence"
     package.mkdir()
     (package / "__init__.py").write_text(docstring + "\n")
     (package / "checks.py").write_text(checks)
+    (package / "mitigations.py").write_text(repair)
     target = folder / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
@@ -72,3 +74,14 @@ def test_the_new_fault_qualifies_the_new_check(installed: Path, tmp_path: Path) 
     )
     assert tested.returncode == 0, tested.stderr
     assert "confident_mistakes" in tested.stdout
+
+
+def test_a_stranger_adds_a_repair(installed: Path, tmp_path: Path) -> None:
+    listed = roadworthy(installed, "list", "--mitigations", folder=tmp_path)
+    assert "smoothed_labels" in listed.stdout
+    rooms = "data_quality,data_quantity,generalization,hyperparameters,uncertainty"
+    tried = roadworthy(installed, "fix", "digits", "--profile", "quick", "--only", "smoothed_labels",
+                       "--skip", rooms, "--quiet", "--out", "mended", folder=tmp_path)  # fmt: skip
+    assert tried.returncode in (0, 1), tried.stderr
+    assert "smoothed labels" in tried.stdout
+    assert (tmp_path / "mended" / "fix.json").is_file()
