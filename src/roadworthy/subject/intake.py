@@ -228,7 +228,8 @@ def with_model(subject: Subject, model: Model) -> Subject:
         return replace(subject, predictor=predictor, recipe=model.recipe, notes=notes)
     if model.network is None:
         return replace(subject, recipe=model.recipe, notes=notes)
-    module = model.network.build()
+    with own_code(f"The model ({model.network.source}) cannot be built"):
+        module = model.network.build()
     if model.weights is not None:
         load_weights(module, model.weights)
     trained = model.weights is not None

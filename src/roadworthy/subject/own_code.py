@@ -9,6 +9,10 @@ from roadworthy.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MOST_PLACES = 3
+OWN_DEVICE = (
+    "The code names a device of its own: let it work on the device of its inputs (no .cuda(); --device says where it "
+    "runs), or give recorded predictions (--predictions)."
+)
 
 
 @contextmanager
@@ -34,7 +38,14 @@ def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, N
             frames.pop(0)
         if any(_is_ours(frame.filename) for frame in frames):
             raise
-        raise UserError(f"{failing}{_places(frames)}: {_said(error)}. {way_out}") from error
+        said = _said(error)
+        way_out = OWN_DEVICE if _is_about_a_device(frames, said) else way_out
+        raise UserError(f"{failing}{_places(frames)}: {said}. {way_out}") from error
+
+
+def _is_about_a_device(frames: list[traceback.FrameSummary], said: str) -> bool:
+    own = [frame.line or "" for frame in frames if "site-packages" not in frame.filename]
+    return "cuda" in " ".join((*own[-1:], said)).lower()
 
 
 def _is_ours(file: str) -> bool:

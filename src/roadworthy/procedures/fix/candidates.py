@@ -61,7 +61,8 @@ def planned(registry: Registry, findings: Sequence[Finding], only: tuple[str, ..
     for name, marked in mitigations.items():
         aims = [t for t in mark_of(marked).targets if t in registry.checks]
         if name in named:
-            fitting = [t for t in aims if t in failing] or aims
+            # One that aims at nothing that exists is told, not left out in silence.
+            fitting = [t for t in aims if t in failing] or aims or list(mark_of(marked).targets)
         elif only and not asked:
             fitting = []
         else:

@@ -242,8 +242,10 @@ def _require_validation(subject: Subject) -> None:
 
 def _require_audited(audited: Audit) -> None:
     if audited.exit_code == INPUT_ERROR:
-        reasons = [f.reason for f in audited.findings if f.verdict == "error"]
-        raise UserError(reasons[0] if reasons else "The subject cannot be audited.")
+        # A check that broke tells it at first hand, one that rests on what broke at second hand.
+        broke = [f.reason for f in audited.findings if f.verdict == "error"]
+        rest = [f.reason for f in audited.findings if f.reason_code == "dependency_failed"]
+        raise UserError(next(iter((*broke, *rest)), "The subject cannot be audited."))
 
 
 def _notes(shop: Workshop, audited: Audit, plan: Plan, log_path: Path | None) -> list[str]:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from roadworthy import engine
 from roadworthy.engine import Marked, MitigationMark, Outcome, Registry, Store
+from roadworthy.errors import UserError
 from roadworthy.procedures.audit import Request
 from roadworthy.procedures.fix.costs import TIMING
 from roadworthy.procedures.fix.reseeding import reseeded_weights
@@ -19,6 +21,7 @@ from roadworthy.subject import Network, Recipe, Subject
 from roadworthy.subject.fields import fields_of
 
 RESEEDED = reseeded_weights.__name__
+MEASURED_ON = ("validation", "test")
 
 
 class OutOfTime(Exception):
@@ -135,6 +138,12 @@ class Workshop:
             if why.undecided:
                 raise OutOfTime(why.reason) from why
             raise
+        except UserError as why:  # it asks for what does not exist; the others can still be tried
+            raise CannotApply(f"{marked.name} ({place_of(marked)}): {why}", traceback="") from why
+        lost = [name for name in MEASURED_ON if name not in made.splits or not made.splits[name].n]
+        if lost:
+            said = f"{marked.name} ({place_of(marked)}) leaves no {' and no '.join(lost)} rows to measure it on"
+            raise CannotApply(said, traceback="")
         return self._unfilled(made) if onto is None else made
 
     def reseeded(self, subject: Subject, seeds: int) -> tuple[Subject, ...]:
@@ -243,6 +252,11 @@ def mark_of(marked: Marked) -> MitigationMark:
     """Return the mark of a mitigation."""
     assert isinstance(marked.mark, MitigationMark)
     return marked.mark
+
+
+def place_of(marked: Marked) -> str:
+    """Return the file and the line of a marked function, without the folders of this machine."""
+    return f"{Path(marked.file).name}, line {marked.line}"
 
 
 def positions(n: int, folds: int, seed: int) -> np.ndarray:
