@@ -12,7 +12,6 @@ from roadworthy.training.running import random_state, set_random_state
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from torch.optim import Optimizer
 
 
 class Best:
@@ -57,6 +56,8 @@ class Course:
     ) -> None:
         import torch
 
+        from roadworthy.training.descent import descent_of
+
         self.module = module
         self.recipe = recipe
         self.augment = augment
@@ -68,7 +69,7 @@ class Course:
                 "gradient. Give a model with parameters, or its predictions."
             )
         self.penalised = [parameter for _, parameter in penalised(module)]
-        self.optimizer = _optimizer(self.parameters, recipe)
+        self.optimizer = descent_of(self.parameters, recipe)
         self.best = Best(module, recipe.patience)
         self.epoch = 0
         self.step = 0  # within the epoch
@@ -129,18 +130,3 @@ class Course:
     def _tensors(self) -> "dict[str, Tensor]":
         """All tensors of the module, also those that its weights leave out."""
         return {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
-
-
-def _optimizer(parameters: "list[nn.Parameter]", recipe: Recipe) -> "Optimizer":
-    import torch
-
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-        )
-    return torch.optim.AdamW(
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )

@@ -137,12 +137,10 @@ def _epochs(
         split = order.to(course.device).tensor_split(batches)
         for chosen in split[course.step :]:
             step = course.epoch * batches + course.step
-            course.optimizer.param_groups[0]["lr"] = learning_rate(
-                recipe, step, recipe.epochs * batches
-            )
+            rate = learning_rate(recipe, step, recipe.epochs * batches)
             weights = None if rows.weights is None else rows.weights[chosen]
-            batch = Batch(rows.inputs(chosen), (Part(rows.target[chosen], weights),))
-            course.total += _take_step(course, batch, objective)
+            part = Part(rows.target.index_select(0, chosen), weights)
+            course.total += _take_step(course, Batch(rows.inputs(chosen), (part,)), objective, rate)
             course.step += 1
             if checkpoint.is_due:
                 checkpoint.lay_down(course.state())
@@ -150,7 +148,7 @@ def _epochs(
         course.begin_next_epoch()
 
 
-def _take_step(course: Course, batch: Batch, objective: Objective) -> "Tensor":
+def _take_step(course: Course, batch: Batch, objective: Objective, rate: float) -> "Tensor":
     """Change the weights by one batch; return its loss."""
     import torch
 
@@ -161,11 +159,12 @@ def _take_step(course: Course, batch: Batch, objective: Objective) -> "Tensor":
     loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
     if recipe.l1 != 0:
         loss = loss + recipe.l1 * absolute_sum(course.penalised)
-    course.optimizer.zero_grad(set_to_none=True)
+    for parameter in course.parameters:
+        parameter.grad = None
     loss.backward()
     if recipe.clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(course.parameters, recipe.clip_norm)
-    course.optimizer.step()
+    course.optimizer.descend(rate)
     return loss.detach()
 
 

@@ -127,7 +127,7 @@ def _cross_entropy(
     from torch.nn import functional
 
     members = logits.shape[1]
-    labels = target.repeat_interleave(members)
+    labels = target if members == 1 else target.repeat_interleave(members)
     if weights is None:
         return functional.cross_entropy(logits.flatten(0, 1), labels, label_smoothing=smoothing)
     losses = functional.cross_entropy(

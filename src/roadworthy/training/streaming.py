@@ -50,7 +50,10 @@ class Rows:
         import torch
 
         if isinstance(self.source, torch.Tensor):
-            return self.source[rows]
+            # Indexing takes several times as long for a batch of a table.
+            return (
+                self.source[rows] if isinstance(rows, slice) else self.source.index_select(0, rows)
+            )
         chosen = rows if isinstance(rows, slice) else rows.cpu().numpy()
         return self.convert(self.source[chosen])
 
