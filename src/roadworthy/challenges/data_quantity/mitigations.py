@@ -12,7 +12,7 @@ from roadworthy.subject import Network, Pretraining, Recipe
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
 
-TARGETS = ("gain_from_doubling", "overfitting_gap", "shortfall_to_simple_models")
+TARGETS = ("errors_left", "gain_from_doubling", "overfitting_gap", "shortfall_to_simple_models")
 FAULT = "subsampled_training_set"
 LARGEST = 3 * 32 * 32  # values of an array that the generator makes
 
