@@ -16,7 +16,7 @@ from roadworthy.training.jobs import Job
 from roadworthy.training.loop import train
 
 BATCHES = 2  # of the epochs that are timed
-SECONDS = 0.02  # at least, for each way; and no less than one epoch after the first
+SECONDS = 0.01  # at least, for each way; and no less than one epoch after the first
 GAIN = 1.1  # what the fleet must win; timings of the same steps differ by as much on a busy machine
 FEW_STEPS = 60  # of one model: timing would cost more than a tenth of the training
 PRICE = 5  # steps of each model that timing a fleet costs

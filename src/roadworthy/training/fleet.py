@@ -211,9 +211,8 @@ class Fleet:
         members = self.members[part]
         rows = plan.rows[part, step, :width]
         try:
-            outputs = self.stack.forward(
-                chosen, self.inputs[rows], [member.sizes[step] for member in members]
-            )
+            inputs = self.inputs.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+            outputs = self.stack.forward(chosen, inputs, [member.sizes[step] for member in members])
             losses = self.losses.of(chosen, outputs, plan.target[part, step, :width])
             losses = (losses * plan.shares[part, step, :width]).sum(dim=1)  # (k,)
             self.stack.differentiate(chosen, losses.sum())

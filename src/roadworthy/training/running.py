@@ -121,7 +121,11 @@ def reproducible(seed: int, device: str = "cpu") -> Generator[None]:
             enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True
         ),
     ):
-        torch.manual_seed(seed)
+        if device == "cpu":
+            # torch.manual_seed takes 50 us to note who called, for accelerators that are not in use.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
         yield
 
 
