@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AUDIT = "audit.json"
 ROWS = "rows.parquet"
+REGRESSION = "regression"
+NEEDED = ("split", "source_row", "row_id", "target", "predicted", "loss")
 FAIL_ON = ("fail", "error")
 
 
@@ -166,6 +168,12 @@ def _rows(path: Path) -> RowTable:
         raise UserError(
             f"{path}: damaged ({error}). Run the audit again, or remove the file to compare without rows."
         ) from None
+    lacking = [name for name in NEEDED if name not in table.column_names]
+    if lacking:
+        raise UserError(
+            f"{path}: the column {', '.join(lacking)} is not there. Run the audit again, or remove the file to "
+            "compare without rows."
+        )
     return RowTable(
         {
             name: np.asarray(table.column(name).to_numpy(zero_copy_only=False))
@@ -185,6 +193,7 @@ def _diff(
 
     request = request_of(settings, registry)
     one, other = sides
+    _require_one_task(one, other)
     if isinstance(one, Report) and isinstance(other, Report):
         rows = one.rows, other.rows
         return DiffReport(diff_audits(one.audit, other.audit, rows, registry, request=request))
@@ -204,6 +213,26 @@ def _diff(
             emit=shown.receive,
         )
     return DiffReport(found)
+
+
+def _require_one_task(one: Side, other: Side) -> None:
+    """Refuse a number against classes: no check measures both, so nothing would be compared."""
+    named = {_task(side): _name(side) for side in (one, other)}
+    if len(named) > 1 and REGRESSION in named:
+        number = named.pop(REGRESSION)
+        classes = next(iter(named.values()))
+        raise UserError(
+            f"{number} predicts a number and {classes} a class, so there is nothing that both are measured by. "
+            "Compare two models of one task."
+        )
+
+
+def _task(side: Side) -> str:
+    return side.audit.subject.task if isinstance(side, Report) else side.task.kind
+
+
+def _name(side: Side) -> str:
+    return side.audit.subject.name if isinstance(side, Report) else side.name
 
 
 def _compare(

@@ -141,7 +141,8 @@ class FixReport:
         there = ", ".join(self.subjects) or "none"
         for candidate in self.fix.candidates:
             if candidate.mitigation == mitigation:
-                return f'"{mitigation}" was not accepted: {candidate.reason} It is not saved. Accepted: {there}.'
+                reason = candidate.reason.rstrip(".")
+                return f'"{mitigation}" was not accepted, so it is not saved: {reason}. Accepted: {there}.'
         return (
             f'"{mitigation}" was not tried. Accepted: {there}. Ask for it with --only {mitigation}.'
         )
@@ -239,10 +240,13 @@ def read_effects(folder: Path) -> FixReport | DiffReport | None:
     for name, kind in (("fix.json", "fix"), ("diff.json", "diff")):
         path = folder / name if folder.is_dir() else folder
         if path.is_file() and path.name == name:
-            text = path.read_text(encoding="utf-8")
-            if kind == "fix":
-                return FixReport(fix_from_json(text))
-            return DiffReport(diff_from_json(text))
+            text = files.read_text(path)
+            try:
+                if kind == "fix":
+                    return FixReport(fix_from_json(text))
+                return DiffReport(diff_from_json(text))
+            except UserError as why:
+                raise UserError(f"{path}: {why}") from None
     return None
 
 

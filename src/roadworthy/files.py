@@ -66,6 +66,23 @@ def require_writable(folder: Path) -> None:
         _remove_empty(made)
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a file that roadworthy wrote.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise UserError(
+            f"{path}: cannot be read ({said or error}). Write it again with the command that made it."
+        ) from None
+
+
 def _made(folder: Path) -> list[Path]:
     """Make a folder; return those that were not there before, the deepest first."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]

@@ -164,4 +164,13 @@ def read_report(run: str | Path) -> Report:
             f"{path}: no audit there. Give the folder that `roadworthy audit` wrote "
             f"(it holds an audit.json).{there}"
         )
-    return Report(from_json(path.read_text(encoding="utf-8")))
+    try:
+        return Report(from_json(files.read_text(path)))
+    except UserError as why:
+        raise UserError(said_of(path, why)) from None
+
+
+def said_of(path: Path, why: UserError) -> str:
+    """Return a message about a file with the file named first."""
+    said = str(why)
+    return said if said.startswith(f"{path}:") else f"{path}: {said}"

@@ -40,7 +40,7 @@ def test_a_file_a_function_of_it_and_a_module_are_loaded(file) -> None:
         ("{file}:subjct", 'Did you mean "subject"'),
         ("{file}x.py", "no such file"),
         ("digit", 'Did you mean "digits"'),
-        ("{folder}", "is data, not a subject"),
+        ("{folder}", "without a subject.json"),
     ],
 )
 def test_what_is_no_subject_says_why(file, reference, said) -> None:

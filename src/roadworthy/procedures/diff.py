@@ -120,7 +120,8 @@ def diff_audits(
     known = [c for c in sides[0] if c in sides[1] and c in registry.checks]
     found = {c: _by_intervals(c, sides[0][c], sides[1][c]) for c in known}
     paired, shared = _by_rows(known, (before, after), rows, sides, how)
-    effects = effects_of({**found, **paired}, how, name=after.subject.name)
+    same = _same(known, (before, after), sides)
+    effects = effects_of({**found, **paired, **same}, how, name=after.subject.name)
     only_one = sorted(sides[0].keys() ^ sides[1].keys())
     notes = [f"in one of the two audits alone: {', '.join(only_one)}"] if only_one else []
     strange = sorted((sides[0].keys() & sides[1].keys()) - set(known))
@@ -217,6 +218,22 @@ def _by_intervals(check: str, before: Finding, after: Finding) -> Compared:
     else:
         said = "; ".join(o.reason or o.state for o in (one, other) if o.state != "done")
     return Compared(check, one, other, difference, untouched=False, reason=said)
+
+
+def _same(
+    checks: Sequence[str], audits: tuple[Audit, Audit], findings: Sequence[Mapping[str, Finding]]
+) -> dict[str, Compared]:
+    """Return the checks that are the same by construction: the same subject measured to the same value."""
+    if audits[0].subject.key != audits[1].subject.key:
+        return {}
+    found: dict[str, Compared] = {}
+    for check in checks:
+        one, other = (_outcome(side[check]) for side in findings)
+        if one.state == other.state == "done" and one.value == other.value:
+            nothing = plain_difference(one.value, one.value)
+            said = "the same subject, measured to the same value"
+            found[check] = Compared(check, one, other, nothing, untouched=True, reason=said)
+    return found
 
 
 def _outcome(finding: Finding) -> Outcome:

@@ -153,6 +153,11 @@ def _read(text: str, kind: ResultKind) -> Result:
             "that this roadworthy reads. Upgrade it: pip install --upgrade roadworthy."
         )
     while major < here[0]:
+        if major not in form.upgrades:
+            raise UserError(
+                f"The {kind} has schema version {major}.{minor}, and no way leads from there to {form.version}. "
+                f"{_way_out(kind)}"
+            )
         data, major = form.upgrades[major](data), major + 1
     data["schema_version"] = form.version
     try:

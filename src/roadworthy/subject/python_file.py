@@ -47,6 +47,21 @@ def load_subject(reference: str, *, trust: bool = False, model: str | None = Non
 
 
 def _refuse(reference: str) -> None:
+    if (Path(reference) / "fix.json").is_file():
+        raise UserError(
+            f"{reference} is the folder of a fix. What it repaired is saved below it where --accept asked for that: "
+            f"{reference}/accepted/NAME."
+        )
+    if (Path(reference) / "audit.json").is_file():
+        raise UserError(
+            f"{reference} is the folder of an audit, not a subject. `roadworthy report {reference}` shows it, "
+            "`roadworthy diff` compares it with another."
+        )
+    if Path(reference).is_dir():
+        raise UserError(
+            f"{reference} is a folder without a subject.json, so no saved subject. Give one that "
+            "`roadworthy fix --accept` wrote, a subject.py, or a data file with --data FILE --target COLUMN."
+        )
     if Path(reference).exists():
         raise UserError(
             f"{reference} is data, not a subject. Audit it with --data {reference} --target COLUMN."

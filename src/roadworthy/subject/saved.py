@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -32,6 +32,7 @@ DESCRIPTION = "subject.json"
 WEIGHTS = "weights.safetensors"
 DATA = "data.safetensors"
 FORMAT = 1
+MODALITIES = ("table", "array", "text", "predictions")
 RECORDS: Mapping[str, type] = {
     "task": Task,
     "roles": Roles,
@@ -39,12 +40,40 @@ RECORDS: Mapping[str, type] = {
     "decision_rule": DecisionRule,
 }
 
+T = TypeVar("T")
 Json = dict[str, Any]  # Any: what json.loads gives
 
 
 def is_saved(path: Path) -> bool:
-    """Whether a folder holds a saved subject."""
-    return (path / DESCRIPTION).is_file()
+    """Whether a folder holds a saved subject, or what is left of one."""
+    return any((path / name).is_file() for name in (DESCRIPTION, WEIGHTS, DATA))
+
+
+BLACK_BOX = (
+    "{}: the model is a black box, which cannot be saved as data. Give its architecture as "
+    "a Python factory and its weights (--model file.py:function --weights FILE)."
+)
+
+
+def require_savable(subject: Subject) -> None:
+    """Refuse a model that no file describes: a black box, or a module handed over as an object.
+
+    Raises
+    ------
+    UserError
+    """
+    if subject.predictor is not None:
+        raise UserError(BLACK_BOX.format(subject.name))
+    if subject.network is None:
+        return
+    try:
+        blueprint_of(subject.network)
+    except Indescribable as why:
+        raise UserError(
+            f"{subject.name}: the model cannot be saved, for its architecture is {why}. Give the class, or a "
+            "function that builds it, at the top of a Python file, with the weights beside it: "
+            "--model file.py:function --weights FILE."
+        ) from None
 
 
 def save_subject(subject: Subject, folder: Path, provenance: Mapping[str, object]) -> Path:
@@ -65,18 +94,10 @@ def save_subject(subject: Subject, folder: Path, provenance: Mapping[str, object
     """
     from safetensors.numpy import save
 
-    if subject.predictor is not None or subject.network is None or subject.weights is None:
-        raise UserError(
-            f"{subject.name}: the model is a black box, which cannot be saved as data. Give its architecture as "
-            "a Python factory and its weights (--model file.py:function --weights FILE)."
-        )
-    try:
-        blueprint = blueprint_of(subject.network)
-    except Indescribable as why:
-        raise UserError(
-            f"{subject.name}: the architecture holds {why}, and so cannot be found again. Give the model as a "
-            "factory at the top of a Python file: --model file.py:function."
-        ) from None
+    require_savable(subject)
+    if subject.network is None or subject.weights is None:
+        raise UserError(BLACK_BOX.format(subject.name))
+    blueprint = blueprint_of(subject.network)
     arrays: dict[str, np.ndarray] = {}
     description: Json = {
         "format": FORMAT,
@@ -89,6 +110,7 @@ def save_subject(subject: Subject, folder: Path, provenance: Mapping[str, object
         "network": blueprint,
         "weights": list(subject.weights),
         "splits": {name: _described(name, s, arrays) for name, s in subject.splits.items()},
+        "arrays": sorted(arrays),
         "provenance": dict(provenance),
     }
     contents = {
@@ -122,26 +144,54 @@ def read_subject(
     """
     description = _description(folder / DESCRIPTION)
     weights, arrays = _arrays(folder / WEIGHTS), _arrays(folder / DATA)
+    lost = [name for name in description.get("arrays", ()) if name not in arrays]
+    if lost:
+        raise UserError(
+            f"{folder / DATA}: {', '.join(lost)} should be in it and is not. Save the subject again."
+        )
     chosen: Own = own if factory is None else lambda _: factory
     try:
         subject = Subject(
-            name=description["name"],
-            modality=description["modality"],
-            people=description["people"],
-            notes=tuple(description["notes"]),
+            name=_as(str, description["name"]),
+            modality=_one_of(MODALITIES, description["modality"]),
+            people=_as(bool, description["people"]),
+            notes=(*(_as(str, note) for note in description["notes"]), _origin(description)),
             **{name: _read_record(name, description[name]) for name in RECORDS},
             columns=tuple(_adapter(Column).validate_python(c) for c in description["columns"]),
             splits={n: _split(n, s, arrays) for n, s in description["splits"].items()},
             network=network_from(description["network"], chosen),
             weights={name: weights[name] for name in description["weights"]},
         )
-    except (KeyError, TypeError, ValueError) as error:
-        said = str(error).splitlines()[0]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{folder / DESCRIPTION}: not a saved subject, or a damaged one ({type(error).__name__}: {said}). "
+            f"{folder / DESCRIPTION}: not a saved subject, or a damaged one ({_problem(error)}). "
             "Save it again with `roadworthy fix --accept`."
         ) from None
-    return require_valid(replace(subject, notes=(*subject.notes, _origin(description))))
+    return require_valid(subject)
+
+
+def _as(kind: type[T], value: object) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} where a {kind.__name__} was expected")
+    return value
+
+
+def _one_of(known: tuple[Any, ...], value: object) -> Any:  # Any: one of them
+    if value not in known:
+        raise ValueError(f"{value!r} where one of {', '.join(known)} was expected")
+    return value
+
+
+def _problem(error: Exception) -> str:
+    """Return in one line what is wrong with a description."""
+    from pydantic import ValidationError
+
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{error.title}: {'.'.join(str(each) for each in first['loc'])}: {first['msg']}"
+    return str(error).splitlines()[0]
 
 
 def provenance_of(folder: Path) -> Json:
@@ -223,9 +273,14 @@ def _description(path: Path) -> Json:
         raise UserError(f"{path}: no such file; a saved subject has it.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}). Save the subject again.") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(found, dict) or "format" not in found:
         raise UserError(
-            f"{path}: not a saved subject of format {FORMAT}, which this roadworthy reads. Save it again."
+            f"{path}: no saved subject. Give a folder that `roadworthy fix --accept` wrote."
+        )
+    if found["format"] != FORMAT:
+        raise UserError(
+            f"{path}: a saved subject of format {found['format']}, and this roadworthy reads format {FORMAT}. Upgrade "
+            "it (pip install --upgrade roadworthy), or save the subject again with this version."
         )
     return found
 
