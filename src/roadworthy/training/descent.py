@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from roadworthy.subject import Recipe
 
-State = defaultdict[Tensor, dict[str, Tensor]]
+State = defaultdict[Tensor, dict[str, Any]]  # Any: Tensor, or None for momentum before a step
 
 
 class Descent(Protocol):
