@@ -14,6 +14,7 @@ from roadworthy.errors import UserError
 from roadworthy.procedures.description import describe
 from roadworthy.results import Requirement
 
+HANDED = ("rng", "strength")  # by whoever calls a function: nothing of the subject
 KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations", "shams")
 
 
@@ -60,7 +61,7 @@ def needs(marked: Marked) -> list[str]:
     """Return the names that a function asks for; optional ones in brackets."""
     names: list[str] = []
     for parameter in inspect.signature(marked.function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY or parameter.name == "rng":
+        if parameter.kind is parameter.KEYWORD_ONLY or parameter.name in HANDED:
             continue
         optional = parameter.default is not parameter.empty
         names.append(f"[{parameter.name}]" if optional else parameter.name)
@@ -148,7 +149,8 @@ def _described(marked: Marked, registry: Registry) -> Group:
         facts.add_row("strengths", ", ".join(f"{s:g}" for s in mark.strengths))
         facts.add_row("control", mark.sham or "doing nothing, or training with another seed")
         facts.add_row("proven on", mark.repairs or "nothing yet")
-    facts.add_row("needs", ", ".join(needs(marked)) or "nothing")
+    # As Text, for brackets in a string are marks to rich.
+    facts.add_row("needs", Text(", ".join(needs(marked)) or "nothing"))
     facts.add_row("written in", f"{marked.module}, line {marked.line}")
     shown: list[RenderableType] = [
         Text(marked.name, style="bold"),

@@ -22,6 +22,7 @@ from roadworthy.procedures.choice import known_names
 from roadworthy.procedures.fix import fix as run_fix
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import Subject
+from roadworthy.subject.saved import require_savable
 from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ def from_command_line(
     files.require_writable(Path(settings.audit.out or RUNS))
     _refuse_unknown(asked, registry)
     subject = chosen_subject(named, settings)
+    if asked.accept:
+        require_savable(subject)  # before an hour is spent, not after
     if not quiet:
         say_how_it_was_read(subject)
     store = Path(settings.audit.store) if settings.audit.store else STORE

@@ -28,6 +28,7 @@ def fix_markdown(fix: Fix) -> str:
         f"{safe(fix.profile)}, {safe(wording.date_words(fix.started))}."
         + ("" if fix.complete else " **This is a part of a fix: it was stopped.**"),
         "\n".join(f"- {safe(effect_words.gist(fix, c))}" for c in accepted),
+        "\n".join(f"- {safe(wording.sentence(n))}" for n in effect_words.worth_saying(fix)),
         _outcomes(fix),
         _matrix(laid),
         *(_candidate(fix, c) for c in fix.candidates),
@@ -107,14 +108,14 @@ def _candidate(fix: Fix, candidate: Candidate) -> str:
         "",
     ]
     for claim in candidate.claims:
-        mark = "✓" if claim.holds else "✗"
+        mark = effect_words.claim_mark(claim)[0]
         lines.append(
             f"- {mark} {effect_words.CLAIMS[claim.name]}: "
             f"{safe(wording.sentence(claim.statement))} ({safe(claim.rows)} rows)"
         )
     if candidate.strength is not None:
         lines.append(
-            f"- Strength {wording.plain(candidate.strength)}. Sham: {safe(candidate.sham)}"
+            f"- Strength {wording.plain(candidate.strength)}. Sham: {safe(effect_words.in_sentence(candidate.sham))}."
         )
     lines += [f"- Changed: {safe(change)}" for change in candidate.changes]
     effects = effect_words.effects_of(fix, candidate.mitigation)

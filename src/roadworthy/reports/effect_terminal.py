@@ -70,7 +70,10 @@ def _fix_lines(fix: Fix, width: int) -> Iterator[Line]:
     for name, checks in laid.untouched:
         yield empty, text(f"Untouched, {name.lower()}: {len(checks)}", "dim")
     yield empty, empty
-    yield empty, text(effect_words.proof_words(fix), "dim")
+    if fix.candidates:
+        yield empty, text(effect_words.proof_words(fix), "dim")
+    for note in effect_words.worth_saying(fix):
+        yield empty, text(wording.sentence(note), "dim")
     yield empty, empty
     yield _headline(state, said)
 
@@ -122,7 +125,7 @@ def _candidate(fix: Fix, candidate: Candidate) -> Iterator[Line]:
         yield indent, text(said + effect_words.amount_words(target), "bold")
     if candidate.claims:
         claims = (
-            f"{'✓' if c.holds else '✗'} {effect_words.CLAIMS[c.name].lower()}"
+            f"{effect_words.claim_mark(c)[0]} {effect_words.CLAIMS[c.name].lower()}"
             for c in candidate.claims
         )
         yield indent, text("   ".join(claims))

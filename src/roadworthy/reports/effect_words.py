@@ -10,7 +10,7 @@ from typing import Literal
 
 from roadworthy.reports import wording
 from roadworthy.reports.wording import Look
-from roadworthy.results import Candidate, Cost, Diff, Effect, Fix, Verdict
+from roadworthy.results import Candidate, Claim, Cost, Diff, Effect, Fix, Verdict
 
 State = Literal[
     "harmed", "open", "tolerated", "helped", "none", "noted", "not_measured", "untouched"
@@ -58,6 +58,7 @@ CLAIMS: Mapping[str, str] = {
     "beyond_sham": "Beyond the sham",
     "confirmed": "Confirmed",
 }
+UNSEALED = "No proof rows were sealed"  # begins the note of a fix without them
 SAME_COST = 0.05  # of the cost: timings differ that much by themselves
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -167,7 +168,7 @@ def amount_words(effect: Effect) -> str:
     said = (
         "the same"
         if found.side == "the same"
-        else f"{found.side} by {wording.join_unit(found.size, found.unit)}"
+        else f"{found.side} by {wording.join_unit(found.size, _noun(found.size, found.unit))}"
     )
     if not found.span:
         return f"{said}, counted exactly" if found.side != "the same" else said
@@ -196,7 +197,11 @@ def margin_words(effect: Effect) -> str:
     said, unit = margin_number(effect), difference_unit(effect.unit)[1]
     if not said:
         return ""
-    return wording.join_unit(said, "point" if (said, unit) == ("1", "points") else unit)
+    return wording.join_unit(said, _noun(said, unit))
+
+
+def _noun(said: str, unit: str) -> str:
+    return "point" if (said, unit) == ("1", "points") else unit
 
 
 def spoken(effect: Effect) -> str:
@@ -267,8 +272,15 @@ def fix_headline(fix: Fix) -> tuple[Verdict, str]:
     """Say in one sentence how many repairs are accepted."""
     accepted = sum(c.accepted for c in fix.candidates)
     tried = sum(c.state in ("accepted", "rejected") for c in fix.candidates)
+    if not fix.candidates and not fix.complete:
+        return "inconclusive", "No repair was tried: the audit did not come to its end."
+    if not fix.candidates and fix.targets:
+        return (
+            "inconclusive",
+            f"No repair is known for {listed([in_sentence(t) for t in fix.targets])}.",
+        )
     if not fix.candidates:
-        return "note", "No repair was tried."
+        return "note", "No check fails, so there is nothing to repair."
     if accepted:
         return "pass", f"{accepted} of {wording.counted(tried, 'repair')} accepted."
     if tried:
@@ -386,14 +398,31 @@ def cost_line(candidate: Candidate) -> str:
 
 def proof_words(fix: Fix) -> str:
     """Say how often the sealed rows were looked at."""
+    if any(note.startswith(UNSEALED) for note in fix.notes):
+        return "No rows are sealed for a proof: what is accepted is confirmed by turns on fifths of the test rows."
     if not fix.openings:
         return "The sealed proof rows were not opened."
     last = max(opening.time for opening in fix.openings)
-    opened = wording.counted(len(fix.openings), "time")
-    return (
-        f"The sealed proof rows were opened {opened} in this run, {last} in all: "
-        "each opening leaves them less to prove."
-    )
+    if last == 1:
+        return "The sealed proof rows were opened once, for the first time."
+    n = len(fix.openings)
+    here = "once in this run" if n == 1 else f"{n} times in this run"
+    said = here if n == last else f"{here}, {last} times in all"
+    return f"The sealed proof rows were opened {said}: each opening leaves them less to prove."
+
+
+def claim_mark(claim: Claim) -> tuple[str, str]:
+    """Return sign and word of a claim: what was not measured is not said to fail."""
+    if claim.holds:
+        return "✓", "holds"
+    if claim.difference is None:
+        return "–", "not measured"
+    return "✗", "not shown"
+
+
+def worth_saying(fix: Fix) -> list[str]:
+    """Return the notes on what was and was not tried, without those on how the data were read."""
+    return [n for n in fix.notes if n not in fix.subject.notes and not n.startswith(UNSEALED)]
 
 
 def _value(value: float | None, unit: str, decimals: int | None) -> str:

@@ -83,7 +83,7 @@ def _plain(value: Any) -> Json:  # Any: a part of an architecture
     if is_dataclass(value) and _is_ours(type(value)):
         values = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
         return {"record": f"{type(value).__module__}:{type(value).__qualname__}", "fields": values}
-    raise Indescribable(f"a {type(value).__qualname__} that lives in memory alone")
+    raise Indescribable("an object in memory, and no file says how it was built")
 
 
 def _named(value: Any) -> Json:  # Any: a class or a function

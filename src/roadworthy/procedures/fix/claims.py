@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from roadworthy.procedures.fix.standing_in import with_some_test_rows, with_test_rows_of
+from roadworthy.procedures.fix.words import change_in_words, named
 from roadworthy.procedures.fix.workshop import OutOfTime, Workshop, positions, settled
 from roadworthy.procedures.paired import (
     Compared,
@@ -19,7 +20,6 @@ from roadworthy.procedures.proof import ProofLog, hash_of_rows
 from roadworthy.results import Claim, Difference, Estimate, Measurement, Opening
 from roadworthy.results.effects import ClaimName, Rows
 from roadworthy.statistics import interval_of, measured
-from roadworthy.statistics.wording import amounts
 from roadworthy.subject import Subject
 
 FOLDS = 5
@@ -69,7 +69,7 @@ def claim_of(
         What is compared, and with what: ("the repaired model", "the original").
     """
     if compared.difference is None:
-        said = f"{target} was not measured on both sides ({compared.reason})."
+        said = f"Not measured: {named(target)} has no value on both sides ({compared.reason})."
         return Claimed(Claim(name, holds=False, statement=said, rows=rows))
     difference = difference_of(compared.difference, level)
     return judged(shop, name, target, difference, compared.difference, words=words, rows=rows)
@@ -87,6 +87,7 @@ def judged(
     note: str = "",
 ) -> Claimed:
     """Return the claim that a difference carries or does not."""
+    larger_is = direction_of(shop.how.requirement(target))
     better = is_better(shop, target, difference)
     what, against = words
     said = (
@@ -95,7 +96,8 @@ def judged(
         else f"{what} is not shown to be better than {against}"
     )
     statement = (
-        f"{said[0].upper()}{said[1:]}: {in_words(target, difference, measurement.unit)}.{note}"
+        f"{said[0].upper()}{said[1:]}: {named(target)} is "
+        f"{change_in_words(difference, measurement.unit, larger_is)}.{note}"
     )
     return Claimed(Claim(name, better, statement, rows, difference), measurement)
 
@@ -104,14 +106,6 @@ def is_better(shop: Workshop, target: str, difference: Difference) -> bool:
     """Whether the whole interval lies on the good side."""
     larger_is = direction_of(shop.how.requirement(target))
     return difference.high < 0.0 if larger_is == "worse" else difference.low > 0.0
-
-
-def in_words(target: str, difference: Difference, unit: str) -> str:
-    """Return a difference in a sentence."""
-    value, low, high = amounts((difference.value, difference.low, difference.high), unit)
-    sign = "+" if difference.value > 0 else ""
-    level = f"{100 * difference.level:.4g} %"
-    return f"{target} {sign}{value} ({level} interval {low} to {high}, n = {difference.n:,})"
 
 
 def this_remedy(
@@ -185,12 +179,12 @@ def confirmed_on_proof(
     found = compared_on(base, shop.on(made, "proof"), [target])[target]
     opening = Opening(mitigation, target, look.when, n, look.time)
     if found.difference is None:
-        said = f"{target} cannot be measured on the proof rows ({found.reason})"
+        said = f"{named(target)} cannot be measured on the proof rows ({found.reason})"
         return Confirmed(not_claimed("confirmed", said, "proof"), opening)
     times = (
         ""
         if look.time == 1
-        else f" These rows were opened {look.time - 1} time(s) before, so the interval is at {100 * look.level:.4g} %."
+        else f" These rows were opened {_times(look.time - 1)} before, so the interval is at {100 * look.level:.4g} %."
     )
     claimed = judged(
         shop,
@@ -227,7 +221,7 @@ def confirmed_by_folds(shop: Workshop, made: Subject, sham: Subject, target: str
     rows = np.flatnonzero(np.isin(fold, chosen))
     found = _on_rows(shop, shop.subject, made, target, rows)
     if found.difference is None:
-        said = f"{target} cannot be measured on these rows ({found.reason})"
+        said = f"{named(target)} cannot be measured on these rows ({found.reason})"
         return Confirmed(not_claimed("confirmed", said, "test, cross-fitted"))
     note = (
         f" There are no sealed proof rows: it was chosen on four fifths of the test rows and measured on the last, "
@@ -244,6 +238,10 @@ def confirmed_by_folds(shop: Workshop, made: Subject, sham: Subject, target: str
         note=note,
     )
     return Confirmed(claimed)
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
 
 
 def _decided(shop: Workshop, made: Subject, sham: Subject, target: str, kept: np.ndarray) -> bool:

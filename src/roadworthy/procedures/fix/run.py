@@ -16,9 +16,10 @@ from roadworthy.procedures.fix.combination import best_two, combined
 from roadworthy.procedures.fix.costs import cost_of
 from roadworthy.procedures.fix.reseeding import starts_alike
 from roadworthy.procedures.fix.trial import OUT_OF_TIME, Tried, blank_candidate, tried
-from roadworthy.procedures.fix.workshop import Means, Workshop
+from roadworthy.procedures.fix.words import named
+from roadworthy.procedures.fix.workshop import Means, Workshop, mark_of
 from roadworthy.procedures.proof import ProofLog
-from roadworthy.results import EFFECTS_VERSION, Audit, Fix
+from roadworthy.results import EFFECTS_VERSION, Audit, Effect, Fix
 from roadworthy.subject import Subject
 
 MEANS: Mapping[str, Means] = {
@@ -195,7 +196,10 @@ def _result(
     seconds: float,
 ) -> Fix:
     candidates = tuple(each.candidate for each in progress.all)
+    accepted = {c.mitigation for c in candidates if c.accepted}
+    effects = tuple(effect for each in progress.all for effect in each.effects)
     repaired = {c.target for c in candidates if c.accepted}
+    repaired |= {e.check for e in effects if e.mitigation in accepted and _mended(e)}
     code = 0
     if not progress.complete:
         code = UNDECIDED
@@ -212,7 +216,7 @@ def _result(
         complete=progress.complete,
         targets=plan.targets,
         candidates=candidates,
-        effects=tuple(effect for each in progress.all for effect in each.effects),
+        effects=effects,
         openings=tuple(opening for each in progress.all for opening in each.openings),
         findings=audited.findings,
         environment=audited.environment,
@@ -222,6 +226,11 @@ def _result(
         computed=counter.computed,
         reused=counter.reused,
     )
+
+
+def _mended(effect: Effect) -> bool:
+    """Whether a check that is not the target is mended by the way: better, and failing no more."""
+    return effect.effect == "helped" and effect.verdict_after != "fail"
 
 
 def _require_validation(subject: Subject) -> None:
@@ -257,10 +266,14 @@ def _notes(shop: Workshop, audited: Audit, plan: Plan, log_path: Path | None) ->
             "repeated, so nothing is said of remedies as such, and nothing that rests on training is kept."
         )
     if not plan.targets:
-        notes.append("No check fails, so there is nothing to repair.")
-    unaided = [t for t in plan.failing if t not in {target for _, target in plan.trials}]
+        notes += ["No check fails, so there is nothing to repair.", *_undecided(audited, shop)]
+    aims = {target for marked, _ in plan.trials for target in mark_of(marked).targets}
+    unaided = [t for t in plan.failing if t not in aims]
     if unaided:
-        notes.append(f"No mitigation is known for: {', '.join(unaided)}.")
+        names = ", ".join(named(t) for t in unaided)
+        notes.append(
+            f"No repair is known for {names}; `roadworthy describe CHECK` says what to do."
+        )
     if "proof" not in shop.subject.splits:
         notes.append(
             "No proof rows were sealed; accepted remedies are confirmed by cross-fitting over test rows."
@@ -268,6 +281,17 @@ def _notes(shop: Workshop, audited: Audit, plan: Plan, log_path: Path | None) ->
     elif log_path is None:
         notes.append("No log of openings was given: those of earlier runs are not counted.")
     return notes
+
+
+def _undecided(audited: Audit, shop: Workshop) -> list[str]:
+    """Return how a check that is inconclusive can be repaired all the same; nothing where none can."""
+    aims = {t for m in shop.registry.mitigations.values() for t in mark_of(m).targets}
+    names = [f.check for f in audited.findings if f.verdict == "inconclusive" and f.check in aims]
+    if not names:
+        return []
+    verb = "is inconclusive and has" if len(names) == 1 else "are inconclusive and have"
+    said = ", ".join(named(name) for name in names)
+    return [f"{said} {verb} repairs: --only {names[0]} tries them all the same."]
 
 
 class _Counter:

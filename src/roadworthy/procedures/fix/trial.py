@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from roadworthy.engine import ArtifactMark, Marked, Outcome
+from roadworthy.engine import ArtifactMark, Marked, Outcome, suggestion
 from roadworthy.engine.identity import Identifier
 from roadworthy.engine.keys import keys_of
 from roadworthy.procedures.description import describe
@@ -22,7 +22,8 @@ from roadworthy.procedures.fix.costs import cost_of
 from roadworthy.procedures.fix.reseeding import starts_alike
 from roadworthy.procedures.fix.strength import NOTHING, Chosen, chosen_sham, chosen_strength
 from roadworthy.procedures.fix.verdict import objection
-from roadworthy.procedures.fix.workshop import OutOfTime, Workshop
+from roadworthy.procedures.fix.words import named
+from roadworthy.procedures.fix.workshop import OutOfTime, Workshop, mark_of, place_of
 from roadworthy.procedures.paired import Compared, Side, effects_of
 from roadworthy.procedures.proof import ProofLog
 from roadworthy.procedures.transforms import CannotApply
@@ -79,9 +80,12 @@ def tried(
 ) -> Tried:
     """Choose, measure and confirm one mitigation."""
     blank = blank_candidate(shop, marked, target)
+    mistake = _mistake_of(shop, marked, target)
+    if mistake is not None:
+        return Tried(replace(blank, state="error", reason=f"{place_of(marked)}: {mistake}"))
     if shop.how.requirement(target) is None:
         said = (
-            f"nothing is required of {target}, so there is nothing to repair; give it a bound in "
+            f"nothing is required of {named(target)}, so there is nothing to repair; give it a bound in "
             "[requirements] of roadworthy.toml"
         )
         return Tried(replace(blank, state="not_applicable", reason=said))
@@ -104,6 +108,18 @@ def tried(
         return measured(shop, log, proposed, checks)
     except OutOfTime:
         return Tried(replace(blank, state="not_run", reason=OUT_OF_TIME))
+
+
+def _mistake_of(shop: Workshop, marked: Marked, target: str) -> str | None:
+    """Return what its author has to mend before it can be tried."""
+    if target not in shop.registry.checks:
+        found = suggestion(target, shop.registry.checks)
+        return f"{marked.name} is to repair {target}, and there is no such check.{found}"
+    sham = mark_of(marked).sham
+    if sham is not None and sham not in shop.registry.shams:
+        found = suggestion(sham, shop.registry.shams)
+        return f"its sham {sham} does not exist; mark a function of that name with @sham().{found}"
+    return None
 
 
 OUT_OF_TIME = "the budget was used up before it; a longer --budget goes on from here"
@@ -157,7 +173,7 @@ def measured(shop: Workshop, log: ProofLog, proposed: Proposed, checks: Sequence
     )
     beyond = _beyond_sham(shop, after, proposed, these)
     kept = [e for e in effects if e.reason != LEFT_OUT]
-    against = objection(these, beyond, kept, proposed.sham)
+    against = objection(these, beyond, kept)
     remedy = _remedy(shop, proposed, these)
     claims = [these, beyond, remedy]
     opening = None
@@ -166,7 +182,7 @@ def measured(shop: Workshop, log: ProofLog, proposed: Proposed, checks: Sequence
         claims.append(confirmed.claimed)
         opening = confirmed.opening
         if not confirmed.claimed.claim.holds:
-            against = f"It is not confirmed. {confirmed.claimed.claim.statement}"
+            against = f"Not confirmed. {confirmed.claimed.claim.statement}"
     candidate = _record(shop, proposed, after, claims, against)
     openings = () if opening is None else (opening,)
     return Tried(candidate, effects, openings, proposed)
@@ -228,11 +244,11 @@ def _dear(shop: Workshop, after: Side, checks: Sequence[str]) -> set[str]:
 
 
 def _beyond_sham(shop: Workshop, after: Side, proposed: Proposed, these: Claimed) -> Claimed:
-    words = ("the repaired model", f"its sham ({proposed.sham})")
+    words = ("the repaired model", f"its sham ({named(proposed.sham)})")
     if proposed.sham == NOTHING:
-        said = "its sham is doing nothing, so this is what these weights show"
+        said = "Its sham is doing nothing, so this is what these weights show."
         claim = replace(
-            these.claim, name="beyond_sham", statement=f"{these.claim.statement} ({said})"
+            these.claim, name="beyond_sham", statement=f"{these.claim.statement} {said}"
         )
         return Claimed(claim, these.measurement)
     if proposed.sham_subject is None:
