@@ -83,7 +83,7 @@ def cases() -> list[Case]:
         Case("dense 30-64-64-2", partial(dense, 30, 64, 64, 2), x, cancer.target, 30, 455),
         Case("dense 64-128-10", partial(dense, 64, 128, 10), flat, digits.target, 8, 1437),
         Case("CNN 8x8", partial(convolutional, 8), digits.images / 16, digits.target, 3, 1437),
-        Case("CNN 28x28", partial(convolutional, 28), large, digits.target, 8, 320),
+        Case("CNN 28x28", partial(convolutional, 28), large, digits.target, 8, 160),
         Case("default, table", partial(TableNetwork, shape), cancer.data, cancer.target, 8, 455),
     ]
 
