@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from roadworthy import config
 from roadworthy.api import request_of
-from roadworthy.engine import Registry
+from roadworthy.engine import Registry, Store
 from roadworthy.procedures.remedies import (
     PUBLISHED,
     SEEDS,
@@ -27,6 +27,7 @@ from roadworthy.procedures.remedies import (
     read_proofs,
     write_proofs,
 )
+from roadworthy.procedures.stored import STORED
 from roadworthy.subject import (
     DataOptions,
     Recipe,
@@ -62,6 +63,7 @@ def main() -> None:
         "--data", type=Path, default=Path(os.environ.get("ROADWORTHY_DATA", standard))
     )
     parser.add_argument("--record", type=Path, default=RECORD)
+    parser.add_argument("--store", type=Path, help="folder that keeps trained models")
     asked = parser.parse_args()
     registry = Registry.discover()
     settings = config.settle(None, {"audit": {"profile": "quick"}})
@@ -85,7 +87,16 @@ def main() -> None:
             known = read_proofs(asked.record) if asked.record.is_file() else ()
             write_proofs(asked.record, [*known, result])
 
-        prove(subject, registry, asked.only, seeds=asked.seeds, options=options, say=say)
+        store = Store(asked.store, records=STORED)
+        prove(
+            subject,
+            registry,
+            asked.only,
+            seeds=asked.seeds,
+            options=options,
+            store=store,
+            say=say,
+        )
 
 
 if __name__ == "__main__":

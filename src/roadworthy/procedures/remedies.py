@@ -94,6 +94,7 @@ def prove(
     seeds: int = SEEDS,
     seed: int = 0,
     options: Mapping[str, Mapping[str, object]] | None = None,
+    store: Store | None = None,
     say: Callable[[Proof | Unproven], None] | None = None,
 ) -> list[Proof | Unproven]:
     """Test remedies on a subject.
@@ -110,10 +111,12 @@ def prove(
         Of the whole.
     options : mapping, optional
         Of artifacts and checks.
+    store : Store, optional
+        Where trained models are kept; remedies of one fault share those without a remedy.
     say : callable, optional
         Receives each result as it comes.
     """
-    bench = _Bench(subject, registry, seed, options or {})
+    bench = _Bench(subject, registry, seed, options or {}, store or Store())
     found: list[Proof | Unproven] = []
     for name in names or registry.mitigations:
         marked = registry.mitigations[name]
@@ -182,7 +185,9 @@ class _Bench:
         registry: Registry,
         seed: int,
         options: Mapping[str, Mapping[str, object]],
+        store: Store,
     ) -> None:
+        self.store = store
         self.registry = registry
         self.seed = seed
         self.options = options
@@ -323,14 +328,13 @@ class _Bench:
 
     def _applied(self, marked: Marked, subject: Subject, given: Mapping[str, object]) -> Subject:
         fields = fields_of(subject)
-        store = Store()
         return applied(
             marked,
             subject,
             given=given,
             fields=fields,
             outcomes=lambda names: compute(
-                self.registry, fields, names, store=store, seed=self.seed, options=self.options
+                self.registry, fields, names, store=self.store, seed=self.seed, options=self.options
             ),
         )
 
@@ -339,7 +343,7 @@ class _Bench:
             self.registry,
             fields_of(subject),
             [check],
-            store=Store(),
+            store=self.store,
             seed=self.seed,
             options=self.options,
         )[check]
