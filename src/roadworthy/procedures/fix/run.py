@@ -119,12 +119,16 @@ def fix(
     shop = Workshop(
         subject, registry, store, request, means, deadline=deadline, emit=counter.receive
     )
-    cost_of(shop.base)  # its training is timed here, before the audit finds it done
+    stopped = False
+    try:
+        cost_of(shop.base)  # its training is timed here, before the audit finds it done
+    except KeyboardInterrupt:
+        stopped = True  # what is kept already is still reported
     audited = audit(
         subject,
         registry,
         store=store,
-        request=replace(request, budget=shop.left()),
+        request=replace(request, budget=0.0 if stopped else shop.left()),
         emit=counter.receive,
     ).audit
     _require_audited(audited)
@@ -134,10 +138,13 @@ def fix(
         _try_all(shop, log, plan, checks, progress, counter.emit)
     else:
         progress.complete = False
-        progress.tried += [_not_reached(shop, *trial) for trial in plan.trials]
+        stopped |= any(f.reason_code == "interrupted" for f in audited.findings)
+        why = INTERRUPTED if stopped else OUT_OF_TIME
+        progress.tried += [_not_reached(shop, *trial, reason=why) for trial in plan.trials]
         progress.notes.append("The audit did not come to its end, so nothing was tried.")
     subjects = _accepted_subjects(shop, progress)
-    if store.problem is not None and store.problem not in progress.notes:
+    if store.problem is not None:
+        progress.notes = [note for note in progress.notes if note != store.problem]
         progress.notes.append(f"From some point on nothing was kept: {store.problem}")
     seconds = time.perf_counter() - clock
     return FixRun(_result(audited, plan, progress, seeds, counter, seconds), subjects)
