@@ -25,7 +25,10 @@ SHARE = "share of test rows"
     ],
 )  # fmt: skip
 def test_a_difference_is_better_or_worse_by_points(numbers, unit, larger_is, said) -> None:
-    assert change_in_words(Difference(*numbers, 300, "paired"), unit, larger_is) == said
+    assert (
+        change_in_words(Difference(*numbers, 300, "paired"), unit, larger_is).replace("\u00a0", " ")
+        == said
+    )
 
 
 def effect(check: str, low: float, high: float, margin: float, kind: str) -> Effect:

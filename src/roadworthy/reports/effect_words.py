@@ -421,8 +421,9 @@ def claim_mark(claim: Claim) -> tuple[str, str]:
 
 
 def worth_saying(fix: Fix) -> list[str]:
-    """Return the notes on what was and was not tried, without those on how the data were read."""
-    return [n for n in fix.notes if n not in fix.subject.notes and not n.startswith(UNSEALED)]
+    """Return the notes on what was and was not tried, without what is said elsewhere."""
+    known = (*fix.subject.notes, fix_headline(fix)[1])
+    return [note for note in fix.notes if note not in known and not note.startswith(UNSEALED)]
 
 
 def _value(value: float | None, unit: str, decimals: int | None) -> str:

@@ -26,7 +26,7 @@ def change_in_words(difference: Difference, unit: str, larger_is: str) -> str:
     --------
     >>> d = Difference(-0.007, -0.0137, 0.0018, 300, "paired")
     >>> change_in_words(d, "share of rows", "worse")
-    'better by 0.7 points (95 % interval 0.2 worse to 1.4 better, n = 300)'
+    'better by 0.7 points (95\xa0% interval 0.2 worse to 1.4 better, n = 300)'
     """
     ends = difference.low, difference.high
     value, low, high = difference.value, *ends
@@ -43,7 +43,7 @@ def change_in_words(difference: Difference, unit: str, larger_is: str) -> str:
         span = f"{number(-low, unit, decimals)} worse to {number(high, unit, decimals)} better"
     elif value == 0:
         span += " better" if low == 0 else " worse"
-    level = f"{100 * difference.level:.4g} %"
+    level = f"{100 * difference.level:.4g}\u00a0%"
     return f"{said} ({level} interval {span}, n = {difference.n:,})"
 
 
