@@ -77,7 +77,7 @@ def test_a_repair_is_proven_saved_read_back_and_compared(tmp_path: Path) -> None
     assert "temperature" in str(found)
     assert len(found.to_frame()) == len(found.fix.effects)
     # A live module has no place where it could be found again.
-    with pytest.raises(roadworthy.UserError, match="lives in memory"):
+    with pytest.raises(roadworthy.UserError, match="an object in memory"):
         found.accept("temperature_scaling", tmp_path / "saved")
     with pytest.raises(roadworthy.UserError, match="was not tried"):
         found.accept("dropout", tmp_path / "saved")

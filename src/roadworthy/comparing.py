@@ -125,6 +125,10 @@ def from_command_line(
     settings = config.settle(None, sections)
     registry = engine.Registry.discover(settings.checks.plugins)
     store = Path(settings.audit.store) if settings.audit.store else STORE
+    if form == "latex" and len(named) == 2:
+        raise UserError(
+            "LaTeX is for a table of three or more. Two are compared as markdown, html, csv, json or junit."
+        )
     sides = [_side(name, trust=trust) for name in named]
     progress = False if quiet else None
     if len(sides) > 2:

@@ -1,7 +1,7 @@
 """A fix, a diff or a comparison in hand: shows itself in a terminal and a notebook, and saves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,9 @@ class FixReport:
             "roadworthy": self.fix.roadworthy_version,
             "measured": self.fix.started,
         }
-        return save_subject(self.subjects[mitigation], Path(folder), provenance)
+        repaired = self.subjects[mitigation]
+        named = replace(repaired, name=f"{repaired.name} with {mitigation.replace('_', ' ')}")
+        return save_subject(named, Path(folder), provenance)
 
     def render(self, form: str) -> str:
         """Return the report as "html", "markdown", "csv" or "json"."""
