@@ -8,16 +8,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 AUDIT = [sys.executable, "-m", "roadworthy", "audit", "digits", "--profile", "quick", "-q"]
 ONLY = ["--only", "uncertainty", "--out", "run"]
+ROOMS = "data_quality,generalization,hyperparameters,data_quantity"
+FIX = [*AUDIT[:3], "fix", *AUDIT[4:], "--only", "temperature_scaling", "--skip", ROOMS]
+FIX = [*FIX, "--out", "run"]
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, command: list[str] | None = None) -> subprocess.Popen[str]:
+    given = command or [*AUDIT, *ONLY]
     return subprocess.Popen(
-        [*AUDIT, *ONLY], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        given, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -88,3 +93,86 @@ def test_control_c_leaves_a_usable_partial_audit_and_the_next_run_goes_on(tmp_pa
     assert whole["complete"] is True
     assert whole["reused"] > 0
     assert os.listdir(tmp_path / "run")
+
+
+def found_by_fix(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run" / "fix.json").read_text("utf-8"))
+
+
+def timeless(fix: dict[str, Any]) -> dict[str, Any]:
+    """A fix without times and counters."""
+    kept = {n: v for n, v in fix.items() if n not in ("started", "seconds", "computed", "reused")}
+    kept["findings"] = [
+        {n: v for n, v in f.items() if n not in ("seconds", "from_store")} for f in fix["findings"]
+    ]
+    return kept
+
+
+def decided(fix: dict[str, Any]) -> dict[str, Any]:
+    """A fix without times, and without what an interval says: how often rows are redrawn follows from a timing."""
+    kept = timeless(fix)
+    kept["candidates"] = [
+        {n: c[n] for n in ("mitigation", "target", "strength", "attempts", "sham", "sham_strength")}
+        | {n: c[n] for n in ("sham_attempts", "changes")}
+        | {"claims": [(claim["name"], claim["rows"]) for claim in c["claims"][:2]]}
+        for c in fix["candidates"]
+    ]
+    kept["effects"] = [
+        {n: e[n] for n in ("check", "before", "after", "verdict_before", "verdict_after", "margin")}
+        | {"by": e["difference"] and e["difference"]["value"]}
+        for e in fix["effects"]
+    ]
+    del kept["exit_code"]
+    return kept
+
+
+@pytest.mark.slow
+def test_a_fix_that_is_killed_at_random_moments_ends_the_same(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    started = time.monotonic()
+    assert finished(start(whole, FIX)) in (0, 1)
+    duration = time.monotonic() - started
+    rng = random.Random(0)
+    killed = 0
+    for attempt in range(40):
+        process = start(broken, FIX)
+        time.sleep(rng.uniform(0.1, 0.9 if attempt < 6 else 0.3) * duration)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.communicate()
+        if killed == 10:
+            break
+    assert killed == 10
+    code = finished(start(broken, FIX))
+    assert code in (0, 1)
+    once = found_by_fix(broken)
+    assert decided(once) == decided(found_by_fix(whole))
+    assert finished(start(broken, FIX)) == code
+    again = found_by_fix(broken)
+    assert again["computed"] == 0
+    assert timeless(again) == timeless(once)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [1, 12])
+def test_control_c_leaves_a_usable_partial_fix_and_the_next_run_goes_on(
+    tmp_path: Path, kept: int
+) -> None:
+    process = start(tmp_path, FIX)
+    deadline = time.monotonic() + 120
+    # Whether among the audit's nodes or the remedy's.
+    while time.monotonic() < deadline and len(stored(tmp_path)) < kept:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    assert process.returncode == 2, out + err
+    partial = found_by_fix(tmp_path)
+    assert partial["complete"] is False
+    assert partial["candidates"][0]["state"] == "not_run"
+    assert "interrupted" in partial["candidates"][0]["reason"]
+    assert finished(start(tmp_path, FIX)) in (0, 1)
+    assert found_by_fix(tmp_path)["complete"] is True

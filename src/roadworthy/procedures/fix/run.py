@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def fix(
     means = replace(means or MEANS.get(request.profile, MEANS["standard"]), seeds=seeds)
     deadline = None if request.budget is None else time.monotonic() + request.budget
     progress = _Progress()
+    import_module("torch")  # here a Ctrl-C ends the run; half-imported in a node it would break it
     shop = Workshop(
         subject, registry, store, request, means, deadline=deadline, emit=counter.receive
     )
