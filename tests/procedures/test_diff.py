@@ -114,3 +114,17 @@ def test_other_rows_are_independent_samples() -> None:
     found = between(model(0.1), replace(model(0.2, seed=5, rows=3), name="elsewhere"))
     assert found.paired == 0
     assert effect(found, "error_rate").difference is not None
+
+
+def test_another_model_changes_no_labels() -> None:
+    labels = request(only=("label_errors_in_test", "error_rate"))
+    found = diff_subjects(model(0.08), model(0.22), REGISTRY, store=Store(), request=labels)
+    of_labels = effect(found, "label_errors_in_test")
+    assert of_labels.effect == "untouched"
+    assert of_labels.difference is not None
+    assert of_labels.difference.value == 0.0
+    assert "not changed" in of_labels.reason
+    other = model(0.08)
+    flipped = other.with_target("test", 1 - other.splits["test"].target)  # type: ignore[operator]
+    changed = diff_subjects(model(0.08), flipped, REGISTRY, store=Store(), request=labels)
+    assert effect(changed, "label_errors_in_test").effect != "untouched"

@@ -25,7 +25,9 @@ def test_the_corrected_resampled_t_is_that_of_nadeau_and_bengio() -> None:
     error = sqrt((1 / 10 + 1 / 9) * scores.var(ddof=1))
     half = student.ppf(0.975, 9) * error
     assert found.value == pytest.approx(0.011)
-    assert error == pytest.approx(0.0061071, abs=1e-7)  # deviations^2: 1590e-6; sqrt(19/90 x 1590e-6 / 9)
+    assert error == pytest.approx(
+        0.0061071, abs=1e-7
+    )  # deviations^2: 1590e-6; sqrt(19/90 x 1590e-6 / 9)
     assert (found.low, found.high) == pytest.approx((0.011 - half, 0.011 + half))
 
 

@@ -40,6 +40,7 @@ class CheckMark:
     requires: Requirement | None
     least: int
     cost: Cost
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def check(
     requires: Requirement | None = None,
     least: int = 1,
     cost: Cost = "light",
+    about: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Mark a function that returns a `Measurement` as a check of `challenge`.
 
@@ -133,8 +135,11 @@ def check(
         Least n of the measurement below which the verdict is `inconclusive (insufficient_n)`.
     cost : {"light", "forward", "training"}
         Of the check itself, without what it needs.
+    about : tuple of str
+        Fields that the quantity is a property of, where everything else is the instrument that it is estimated
+        with: while these are the same, another model changes the estimate and not the truth.
     """
-    return _marking(CheckMark(challenge, requires, least, cost))
+    return _marking(CheckMark(challenge, requires, least, cost, about))
 
 
 def fault(

@@ -112,7 +112,8 @@ def diff_audits(
     request : Request, optional
         `fail_on` decides the exit code.
     """
-    request = request or Request()
+    profiles = dict.fromkeys((before.profile, after.profile))
+    request = replace(request or Request(), profile=" and ".join(profiles))
     started, clock = datetime.now(UTC), time.perf_counter()
     requirements = {f.check: f.requirement for f in before.findings if f.requirement is not None}
     how = How(registry=registry, store=Store(), requirements=requirements)

@@ -22,7 +22,7 @@ BOUND = AtMost(
 )
 
 
-@check(challenge="data_quality", requires=BOUND, least=200)
+@check(challenge="data_quality", requires=BOUND, least=200, about=("train_labels",))
 def label_errors_in_train(
     cross_fitted_probabilities: np.ndarray,
     train_labels: np.ndarray,
@@ -45,7 +45,7 @@ def label_errors_in_train(
     return _measured(fit, train_labels, ranking, task, "train")
 
 
-@check(challenge="data_quality", requires=BOUND, least=200)
+@check(challenge="data_quality", requires=BOUND, least=200, about=("test_labels",))
 def label_errors_in_test(
     test_probabilities: np.ndarray,
     test_labels: np.ndarray,

@@ -20,7 +20,7 @@ def named(check: str) -> str:
 
 
 def change_in_words(difference: Difference, unit: str, larger_is: str) -> str:
-    """Return by how much a check is better or worse, and its interval.
+    r"""Return by how much a check is better or worse, and its interval.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from roadworthy.engine import CheckMark, Marked, Missing, Outcome, Registry, Sto
 from roadworthy.engine.graph import Graph, resolve
 from roadworthy.engine.identity import Identifier
 from roadworthy.procedures.paired.again import Reaching, Unreachable
-from roadworthy.procedures.paired.pairing import Fields, Pairs, paired_rows
+from roadworthy.procedures.paired.pairing import Fields, Pairs, paired_rows, same_values
 from roadworthy.procedures.paired.redrawing import (
     Drawing,
     Undrawable,
@@ -154,15 +154,34 @@ class Comparison:
             When the user stops it.
         """
         before, after = self.before.outcomes(checks), self.after.outcomes(checks)
-        changed = [name for name in checks if _is_measured(before[name], after[name])]
-        changed = [name for name in changed if not _is_untouched(before[name], after[name])]
+        measured = [name for name in checks if _is_measured(before[name], after[name])]
+        same = {name for name in measured if self._is_about_the_same(name)}
+        changed = [
+            name
+            for name in measured
+            if name not in same and not _is_untouched(before[name], after[name])
+        ]
         drawn = [n for n in changed if not _is_fact(before[n], after[n])]
         known = {name: self._kept(before[name], after[name]) for name in drawn}
         lacking = [name for name in drawn if known[name] is None]
         reaching = [self._reaching(side, lacking) for side in (self.before, self.after) if lacking]
         for name in lacking:
             known[name] = self._redrawn(name, before[name], after[name], reaching)
-        return {name: _one(name, before[name], after[name], known.get(name)) for name in checks}
+        return {
+            name: _reading(name, before[name])
+            if name in same
+            else _one(name, before[name], after[name], known.get(name))
+            for name in checks
+        }
+
+    def _is_about_the_same(self, check: str) -> bool:
+        """Whether what a check estimates a property of is the same on both sides, whatever it is estimated with."""
+        mark = self.how.registry.checks[check].mark
+        assert isinstance(mark, CheckMark)
+        return bool(mark.about) and all(
+            same_values(self.before.fields.get(name), self.after.fields.get(name))
+            for name in mark.about
+        )
 
     def _kept(self, before: Outcome, after: Outcome) -> Measurement | None:
         """Return a difference that an earlier run has drawn."""
@@ -274,3 +293,10 @@ def mark_of_check(marked: Marked) -> CheckMark:
     """Return the mark of a check."""
     assert isinstance(marked.mark, CheckMark)
     return marked.mark
+
+
+def _reading(check: str, before: Outcome) -> Compared:
+    """Return that nothing changed but the instrument: the first reading of the same rows stands."""
+    said = "it is about rows that were not changed; another estimate of them is another model's reading"
+    same = plain_difference(before.value, before.value)
+    return Compared(check, before, before, same, untouched=True, reason=said)

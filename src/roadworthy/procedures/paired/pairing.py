@@ -80,12 +80,13 @@ def _rows(fields: Fields, split: str) -> int | None:
 
 def _same_places(before: Fields, after: Fields, split: str) -> bool:
     return all(
-        _equal(before.get(f"{split}_{name}"), after.get(f"{split}_{name}"))
+        same_values(before.get(f"{split}_{name}"), after.get(f"{split}_{name}"))
         for name in ("source_rows", "labels", "targets")
     )
 
 
-def _equal(one: Any, other: Any) -> bool:  # Any: arrays or Missing
+def same_values(one: Any, other: Any) -> bool:  # Any: arrays or Missing
+    """Whether two fields hold the same array, or neither holds one."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one is other or np.array_equal(one, other)
     return isinstance(one, np.ndarray) == isinstance(other, np.ndarray)

@@ -22,6 +22,8 @@ from roadworthy.statistics import judge
 
 VERDICT = "procedure judge"
 
+BY_NAME = ("library", "hands on")  # what counts by its name alone
+
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
 NOT_SAID = ("decorator_list", "annotation", "returns", "type_comment", "type_params", "ctx")
 
@@ -66,7 +68,7 @@ def source_key(function: Callable[..., object], own: frozenset[str] = frozenset(
             continue
         seen[id(value)] = value
         parts = value if isinstance(value, Parts) else parts_of_definition(value, own)
-        if parts is None or isinstance(parts, Unknown) or parts.tag == "library":
+        if parts is None or isinstance(parts, Unknown) or parts.tag in BY_NAME:
             continue
         if isinstance(value, FunctionType):
             lines.add(_line(value, parts))

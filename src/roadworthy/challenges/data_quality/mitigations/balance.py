@@ -15,7 +15,7 @@ FAULT = "rarest_class_thinned_out"
 @mitigation(
     targets="rarest_class_missed",
     strengths=(0.25, 0.5, 0.75, 1.0),
-    sham="weights_of_shuffled_classes",
+    sham="weights_of_shuffled_rows",
     repairs=FAULT,
 )
 def classes_weighed_equally(subject: Subject, strength: float, train_labels: np.ndarray) -> Subject:
@@ -27,20 +27,18 @@ def classes_weighed_equally(subject: Subject, strength: float, train_labels: np.
     """
     if strength == 0.0:
         return subject
-    return _weighed(subject, _shares(train_labels), strength, train_labels)
+    return _weighed(subject, _weights(_shares(train_labels), strength, train_labels))
 
 
 @sham()
-def weights_of_shuffled_classes(
+def weights_of_shuffled_rows(
     subject: Subject, strength: float, rng: Generator, train_labels: np.ndarray
 ) -> Subject:
-    """Deal the same weights to the classes at random."""
+    """Deal the same weights to the rows at random, whatever their class."""
     if strength == 0.0:
         return subject
-    shares = _shares(train_labels)
-    present = np.flatnonzero(shares)
-    shares[present] = shares[rng.permutation(present)]
-    return _weighed(subject, shares, strength, train_labels)
+    weights = _weights(_shares(train_labels), strength, train_labels)
+    return _weighed(subject, rng.permutation(weights))
 
 
 @mitigation(
@@ -70,7 +68,12 @@ def _shares(labels: np.ndarray) -> np.ndarray:
     return counts / counts.sum()
 
 
-def _weighed(subject: Subject, shares: np.ndarray, strength: float, labels: np.ndarray) -> Subject:
+def _weights(shares: np.ndarray, strength: float, labels: np.ndarray) -> np.ndarray:
+    """Return what each row counts: (n,), mean 1."""
     weights = shares[labels] ** -strength
-    train = replace(subject.splits["train"], row_weights=weights / weights.mean())
+    return weights / weights.mean()
+
+
+def _weighed(subject: Subject, weights: np.ndarray) -> Subject:
+    train = replace(subject.splits["train"], row_weights=weights)
     return subject.with_split("train", train).retrained()
