@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from roadworthy.config import PROFILES
-from roadworthy.engine import Finished, Registry, Store
+from roadworthy.engine import ArtifactMark, Finished, Registry, Store
 from roadworthy.errors import UserError
 from roadworthy.procedures.audit import INPUT_ERROR, Request, audit
 from roadworthy.procedures.choice import chosen_checks
@@ -113,7 +113,7 @@ def fix(
     _require_validation(subject)
     log = ProofLog(proof_log)
     checks = tuple(chosen_checks(registry, request.only, request.skip))
-    counter = _Counter(emit)
+    counter = _Counter(registry, emit)
     means = replace(means or MEANS.get(request.profile, MEANS["standard"]), seeds=seeds)
     deadline = None if request.budget is None else time.monotonic() + request.budget
     progress = _Progress()
@@ -304,10 +304,18 @@ def _undecided(audited: Audit, shop: Workshop) -> list[str]:
 
 
 class _Counter:
-    """Counts what was computed and what was kept from before, and hands every event on."""
+    """Counts what was computed and what was kept from before, and hands every event on.
 
-    def __init__(self, emit: Callable[[object], None] | None) -> None:
+    Live objects (a loaded model that a remedy is handed) are made anew in every run and not counted.
+    """
+
+    def __init__(self, registry: Registry, emit: Callable[[object], None] | None) -> None:
         self._emit = emit
+        self._live = {
+            name
+            for name, marked in registry.artifacts.items()
+            if isinstance(marked.mark, ArtifactMark) and not marked.mark.stored
+        }
         self.computed = 0
         self.reused = 0
 
@@ -318,7 +326,7 @@ class _Counter:
 
     def receive(self, event: object) -> None:
         """Count an event of the engine and hand it on."""
-        if isinstance(event, Finished):
+        if isinstance(event, Finished) and event.name not in self._live:
             self.reused += event.from_store
             self.computed += not event.from_store
         self.emit(event)
