@@ -58,8 +58,14 @@ def test_a_cell_says_its_numbers_to_a_pointer_and_to_the_keyboard(
 ) -> None:
     browser.open(folder / "full.html")
     cell = "document.querySelector('.matrix .cell.harmed a')"
-    browser.js(f"{cell}.focus()")
     tip = "document.getElementById('tip')"
+    # A busy machine gives a new page the focus late, and a page without it hears of no focus inside.
+    browser.js(
+        "new Promise(done => { const began = Date.now(); const look = () => { "
+        f"{cell}.blur(); {cell}.focus(); "
+        f"if ({tip}.checkVisibility() || Date.now() - began > 5000) done(true); "
+        "else setTimeout(look, 100); }; look(); })"
+    )
     assert browser.js(f"{tip}.checkVisibility() && {tip}.textContent").startswith(
         "Log loss: harmed."
     )
