@@ -394,15 +394,3 @@ def test_swapping_the_sides_turns_the_sign() -> None:
         assert one is not None
         assert other is not None
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
-
-
-def test_what_is_left_within_the_margin_cannot_have_been_harmed_beyond_it() -> None:
-    from roadworthy.procedures.paired.effects import _is_small
-    from roadworthy.results import AtLeast, AtMost
-    from roadworthy.statistics import rate
-
-    after = rate(10, 1_000, unit="share of rows")  # at most 1.8 %
-    assert _is_small(after, AtMost(0.05, "a test"), 0.025)
-    assert not _is_small(after, AtMost(0.03, "a test"), 0.015)
-    assert not _is_small(after, AtLeast(0.05, "a test"), 0.025)
-    assert not _is_small(None, AtMost(0.05, "a test"), 0.025)

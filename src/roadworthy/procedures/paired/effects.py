@@ -124,7 +124,7 @@ def _effect(found: Compared, how: How, name: str) -> Effect:
     safe = None
     if difference is not None and margin is not None:
         harm = highest_harm(difference, larger_is)
-        safe = harm < margin or (margin == 0.0 >= harm) or _is_small(other, requirement, margin)
+        safe = harm < margin or (margin == 0.0 >= harm)
     return Effect(
         mitigation=name,
         check=found.check,
@@ -143,17 +143,6 @@ def _effect(found: Compared, how: How, name: str) -> Effect:
         required=requirement is not None,
         reason=found.reason,
     )
-
-
-def _is_small(after: object, requirement: Requirement | None, margin: float) -> bool:
-    """Whether what is left of the harm is itself shown to lie within the margin.
-
-    Where at most b is required, 0 is no harm: what is not larger than the margin cannot have grown by more, also
-    where it was on the good side of 0 before (sets that covered more than they promised).
-    """
-    if not isinstance(after, Measurement) or requirement is None:
-        return False
-    return requirement.direction == "at_most" and after.high < margin
 
 
 def _kind(effect: Effect, found: Compared, *, shown: bool) -> EffectKind:
