@@ -18,12 +18,13 @@ MAY_IMPORT = {
     "engine": {"results"},
     "statistics": {"results"},
     "subject": {"engine"},
+    "perturbation": set(),
     "config": {"results"},
-    "training": {"results", "engine", "statistics", "subject", "config"},
+    "training": {"results", "engine", "statistics", "subject", "config", "perturbation"},
     "quantities": {"results", "engine", "statistics", "subject", "config"},
     "procedures": {"results", "engine", "statistics", "subject", "config"},
     "reports": {"results"},
-    "challenges": {"results", "engine", "statistics", "subject", "config"},
+    "challenges": {"results", "engine", "statistics", "subject", "config", "perturbation"},
 }
 TOP = {
     "api",

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from roadworthy.config.sections import ProfileName
 
@@ -25,6 +26,9 @@ class Profile:
         Of a cross-validation.
     draws : int
         Of the rows behind each point of a learning curve.
+    attack : {"quick", "adaptive", "standard"}
+        How hard a model is attacked; "standard" is the full protocol of AutoAttack, "adaptive" spends as much only
+        where a row or a doubt asks for it.
     required : tuple of str, optional
         Checks that must be decided; None: all that the inputs permit.
     """
@@ -36,6 +40,7 @@ class Profile:
     seeds: int
     folds: int
     draws: int
+    attack: Literal["quick", "adaptive", "standard"]
     required: tuple[str, ...] | None = None
 
     def requires(self, check: str) -> bool:
@@ -44,9 +49,13 @@ class Profile:
 
 
 PROFILES: Mapping[ProfileName, Profile] = {
-    "quick": Profile("quick", "a minute or so on a laptop for a small subject", 199, 20, 1, 5, 2),
-    "standard": Profile("standard", "a release gate", 999, 100, 3, 10, 4),
-    "full": Profile("full", "the full budgets of the published protocols", 4999, 400, 5, 10, 5),
+    "quick": Profile(
+        "quick", "a minute or so on a laptop for a small subject", 199, 20, 1, 5, 2, "quick"
+    ),
+    "standard": Profile("standard", "a release gate", 999, 100, 3, 10, 4, "adaptive"),
+    "full": Profile(
+        "full", "the full budgets of the published protocols", 4999, 400, 5, 10, 5, "standard"
+    ),
 }
 
 
@@ -71,6 +80,7 @@ def profile_options(
         "seeds": profile.seeds,
         "folds": profile.folds,
         "draws": profile.draws,
+        "attack": profile.attack,
     }
     chosen = {
         node: {name: owned[name] for name in owned if name in names}

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from roadworthy.results import Requirement
 
 F = TypeVar("F", bound=Callable[..., object])
-Cost = Literal["light", "forward", "training"]
+Cost = Literal["light", "forward", "attack", "training"]
 
 ATTRIBUTE = "__roadworthy__"
 
@@ -109,8 +109,9 @@ def artifact(
         in shards, resume at a shard and hand it on memory-mapped.
     stored : bool
         False for live objects (a loaded model): made anew when a consumer needs it, never written.
-    cost : {"light", "forward", "training"}
-        What computing it takes, for the order under a budget.
+    cost : {"light", "forward", "attack", "training"}
+        What computing it takes, for the order under a budget; "attack" runs the model thousands of times on
+        each row, which makes shards smaller.
     """
     return _marking(ArtifactMark(per, shape, rows, stored, cost))
 
@@ -133,7 +134,7 @@ def check(
         The bound; None for a descriptive list, whose verdict is `note`.
     least : int
         Least n of the measurement below which the verdict is `inconclusive (insufficient_n)`.
-    cost : {"light", "forward", "training"}
+    cost : {"light", "forward", "attack", "training"}
         Of the check itself, without what it needs.
     about : tuple of str
         Fields that the quantity is a property of, where everything else is the instrument that it is estimated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from roadworthy.engine.graph import Graph
 
-WEIGHTS = {"light": 1, "forward": 100, "training": 10_000}
+WEIGHTS = {"light": 1, "forward": 100, "attack": 5_000, "training": 10_000}
 """Orders of magnitude of what a node costs: they decide an order, never a result."""
 
 

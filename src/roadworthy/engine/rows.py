@@ -21,6 +21,7 @@ from roadworthy.engine.store import Store
 
 SHARD_BYTES = 1 << 25  # of the row-wise inputs
 SHARD_ROWS = 4096  # of what runs a model: the most that is lost when a run is killed
+ATTACKED_ROWS = 512  # of what runs it thousands of times on each row
 
 Arguments = Mapping[str, Any]  # Any: whatever a function takes
 Compute = Callable[[int, int], Any]  # Any: what the function returns for rows first to last
@@ -77,7 +78,7 @@ def cut_of(node: Node, parameters: frozenset[str], arguments: Arguments) -> Cut 
     row_bytes = sum(array.itemsize * prod(array.shape[1:]) for array in arrays)
     size = max(1, SHARD_BYTES // max(row_bytes, 1))
     if mark.cost != "light":
-        size = min(size, SHARD_ROWS)
+        size = min(size, ATTACKED_ROWS if mark.cost == "attack" else SHARD_ROWS)
     return Cut(len(arrays[0]), size, parameters)
 
 

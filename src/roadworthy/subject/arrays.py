@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from roadworthy.errors import UserError
 from roadworthy.subject.columns import Attribute, Column
 from roadworthy.subject.divide import Division, Rows, completed, drawn, sealed
 from roadworthy.subject.options import DataOptions
@@ -70,6 +71,7 @@ def subject_from_arrays(
     problems.raise_if_any()
     assert target is not None
     is_table = _is_table(parts, options)
+    input_range = None if is_table else _input_range(parts, options, name)
     rows = _rows(parts, target, attributes, options)
     division = _division(parts, rows, options)
     return Subject(
@@ -79,9 +81,32 @@ def subject_from_arrays(
         splits=_splits(parts, target, attributes, division, as_table=is_table),
         columns=_columns(parts) if is_table else (),
         roles=options.roles,
+        input_range=input_range,
         people=are_people(options.roles, options),
         notes=(*notes, *target.notes, *division.notes),
     )
+
+
+def _input_range(
+    parts: Mapping[str, Part], options: DataOptions, name: str
+) -> tuple[float, float] | None:
+    """Return the stated range after a look whether the inputs keep to it."""
+    stated = options.input_range
+    if stated is None:
+        as_bytes = all(part.inputs.dtype == np.uint8 for part in parts.values())
+        return (0.0, 255.0) if as_bytes else None
+    low, high = stated
+    for split, part in parts.items():
+        outside = (part.inputs < low) | (part.inputs > high)
+        if outside.any():
+            worst = part.inputs[outside][0]
+            rows = outside.reshape(len(outside), -1).any(axis=1)
+            raise UserError(
+                f"{name}: inputs were said to run from {low:g} to {high:g}, but {int(rows.sum())} {split} rows "
+                f"hold values outside of it, the first {worst:g} in row {int(rows.argmax())} (counted from 0). "
+                "State the range that the model is given, or mend the rows."
+            )
+    return stated
 
 
 def _as_rows(part: Part) -> Part:

@@ -44,6 +44,7 @@ def digits() -> Subject:
         task=Task("multiclass", tuple(str(name) for name in data["target_names"])),
         modality="array",
         splits={name: whole.take(division.rows(name)) for name in ("train", "validation", "test")},
+        input_range=(0.0, 1.0),
         network=Network(small_conv_net, "a small convolutional network, built in"),
         # A first attempt as many make it: few epochs, and label smoothing, which leaves a network less
         # sure than it is right (Müller, Kornblith & Hinton 2019). An audit must find that.

@@ -43,6 +43,10 @@ RECORDED = {
 
 NO_RULE = "no rule of abstaining or of giving several classes is set; the most probable class is the answer"
 NO_MODEL_CALLS = "predictions were given instead of a model"
+NO_RANGE = (
+    "the range of the input values is not stated, so the size of a perturbation means nothing; give it with "
+    "--input-range LOW,HIGH"
+)
 GIVE_MODEL = "give a model with --model FILE_OR_FACTORY and its data with --data"
 NO_INPUTS = (
     "predictions were given without the inputs they are of; give the data with --data, and the model "
@@ -66,6 +70,7 @@ def fields_of(subject: Subject) -> Fields:
         "modality": subject.modality,
         "roles": subject.roles,
         "device": "cpu",
+        "input_range": _input_range(subject),
         "decision_rule": subject.decision_rule or Missing("not_applicable", NO_RULE),
         **{
             name: Missing(
@@ -88,6 +93,12 @@ def fields_of(subject: Subject) -> Fields:
         fields[f"{name}_entities"] = entities[name] if entities else _no_role("entity")
         fields[f"{name}_sources"] = sources[name] if sources else _no_role("source")
     return fields | dict(subject.given)
+
+
+def _input_range(subject: Subject) -> Any:  # Any: two numbers or Missing
+    if subject.modality == "table":
+        return Missing("not_applicable", "each column of a table has a range of its own")
+    return subject.input_range or Missing("missing_input", NO_RANGE)
 
 
 def _model_fields(subject: Subject) -> Fields:

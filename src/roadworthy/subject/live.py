@@ -44,6 +44,7 @@ def subject_from(
     recipe: Recipe | None = None,
     proof: float | None = None,
     people: bool | None = None,
+    input_range: tuple[float, float] | None = None,
     name: str | None = None,
 ) -> Subject:
     """Return the subject of a live model and its data.
@@ -71,6 +72,8 @@ def subject_from(
         Share of test rows to seal.
     people : bool, optional
         Whether rows are persons.
+    input_range : (float, float), optional
+        Least and greatest value of an element of array inputs.
     name : str, optional
         For reports.
     """
@@ -91,6 +94,7 @@ def subject_from(
         task=task,
         proof=proof,
         people=people,
+        input_range=input_range,
         model_is_trained=taken.is_trained,
     )
     given = {"train": train, "validation": validation, "test": test, UNDIVIDED: data}

@@ -24,6 +24,9 @@ class DataOptions:
         None: seen from the target's values.
     proof : float, optional
         Share of test rows to seal; None: .2 where there are 1,000 test rows or more, else 0.
+    input_range : (float, float), optional
+        Least and greatest value that an element of an array may have; None: 0 to 1 for a folder of images,
+        0 to 255 for arrays of bytes, else not known.
     reading : Reading
         How files of data are to be read.
     people : bool, optional
@@ -40,4 +43,5 @@ class DataOptions:
     proof: float | None = None
     people: bool | None = None
     model_is_trained: bool = False
+    input_range: tuple[float, float] | None = None
     reading: Reading = field(default_factory=Reading)

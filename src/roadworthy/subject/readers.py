@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def subject_from_file(
     require_file(path)
     if path.is_dir():
         parts, classes, notes = read_image_folder(path)
+        options = replace(options, input_range=options.input_range or (0.0, 1.0))
         return subject_from_arrays(parts, options, name=str(path), class_names=classes, notes=notes)
     if path.suffix.lower() == ".npz":
         return subject_from_arrays(read_npz(path), options, name=str(path))

@@ -104,6 +104,7 @@ def save_subject(subject: Subject, folder: Path, provenance: Mapping[str, object
         "name": subject.name,
         "modality": subject.modality,
         "people": subject.people,
+        "input_range": subject.input_range,
         "notes": list(subject.notes),
         **{name: _record(getattr(subject, name)) for name in RECORDS},
         "columns": [_record(column) for column in subject.columns],
@@ -155,6 +156,7 @@ def read_subject(
             name=_as(str, description["name"]),
             modality=_one_of(MODALITIES, description["modality"]),
             people=_as(bool, description["people"]),
+            input_range=_range(description.get("input_range")),  # absent before there were attacks
             notes=(*(_as(str, note) for note in description["notes"]), _origin(description)),
             **{name: _read_record(name, description[name]) for name in RECORDS},
             columns=tuple(_adapter(Column).validate_python(c) for c in description["columns"]),
@@ -168,6 +170,13 @@ def read_subject(
             "Save it again with `roadworthy fix --accept`."
         ) from None
     return require_valid(subject)
+
+
+def _range(stated: Any) -> tuple[float, float] | None:  # Any: of JSON
+    if stated is None:
+        return None
+    low, high = (float(bound) for bound in _as(list, stated))
+    return low, high
 
 
 def _as(kind: type[T], value: object) -> T:

@@ -89,6 +89,9 @@ class Subject:
         A black box (callable, estimator, ONNX): takes the place of network and weights.
     recipe : Recipe, optional
         How the model was trained; None where that is not known.
+    input_range : (float, float), optional
+        Least and greatest value that an element of an array input may have (0 and 1, 0 and 255); None: not
+        stated, and nothing may then be said of attacks on arrays. Ranges of a table's columns come with the columns.
     decision_rule : DecisionRule, optional
         What is done with its probabilities; None: the most probable class is the answer.
     given : mapping of str to object
@@ -110,6 +113,7 @@ class Subject:
     weights: Mapping[str, np.ndarray] | None = None
     predictor: Predictor | None = None
     recipe: Recipe | None = None
+    input_range: tuple[float, float] | None = None
     decision_rule: DecisionRule | None = None
     given: Mapping[str, Any] = field(
         default_factory=dict

@@ -1,0 +1,88 @@
+"""What every attack takes and gives, and the one place where its claim is verified."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from roadworthy.perturbation.model import AttackedModel
+from roadworthy.perturbation.noise import RowNoise
+from roadworthy.perturbation.threat import Threat
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Rows under attack.
+
+    Parameters
+    ----------
+    inputs : (n, ...) float32 Tensor
+    labels : (n,) int64 Tensor
+        What an attack leads away from.
+    noise : RowNoise
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    noise: RowNoise
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, rows: Tensor) -> "Points":
+        """Return these rows (positions or a mask)."""
+        at: np.ndarray = rows.cpu().numpy()
+        return replace(
+            self, inputs=self.inputs[rows], labels=self.labels[rows], noise=self.noise.take(at)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The worst point that an attack found for each row.
+
+    Parameters
+    ----------
+    inputs : (n, ...) float32 Tensor
+    margin : (n,) Tensor
+        Logit of the label minus the largest other there; below 0: the answer is wrong.
+    """
+
+    inputs: Tensor
+    margin: Tensor
+
+
+class Attack(Protocol):
+    """A search for wrong answers within a threat. A dataclass: its fields are its budget.
+
+    It may stop on a row as soon as the answer there is wrong, and never touches the rows it is given. What it
+    raises goes up: a failed attack is an error, never a robust row.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in a report: "APGD on cross-entropy, 100 steps"."""
+        ...
+
+    def __call__(self, model: AttackedModel, points: Points, threat: Threat) -> Found:
+        """Search; every row returned lies within the threat."""
+        ...
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """Logit of the label minus the largest of the others: (n,)."""
+    of_label = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], float("-inf"))
+    return of_label - others.amax(1)
+
+
+def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
+    """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool.
+
+    A tie of logits is answered with the lower code, and is wrong where that is another class. An answer that is
+    not a number is no answer: it counts as wrong, as it would in use.
+    """
+    inputs = found.inputs.detach().float()
+    logits = model.logits(inputs)
+    return threat.allows(points.inputs, inputs) & (logits.argmax(1) != points.labels)
