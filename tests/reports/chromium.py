@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -62,11 +63,19 @@ class Page:
 
     def _next(self) -> dict:
         while b"\0" not in self.buffer:
+            assert select.select([self.from_browser], [], [], PATIENCE)[0], "the browser is silent"
             chunk = os.read(self.from_browser, 1 << 20)
             assert chunk, "the browser ended"
             self.buffer += chunk
         message, _, self.buffer = self.buffer.partition(b"\0")
         return json.loads(message)
+
+    def until(self, condition: str) -> None:
+        """Wait for a condition to be true, however slow the machine is."""
+        end = time.monotonic() + PATIENCE
+        while not self.js(condition):
+            assert time.monotonic() < end, f"did not come true: {condition}"
+            time.sleep(0.05)
 
     def js(self, expression: str) -> object:
         got = self.call(
@@ -80,15 +89,11 @@ class Page:
         self.resize(width, height)
         self.media(dark=dark)
         self.call("Page.navigate", url=path.as_uri())
+        drawn = "document.documentElement && document.documentElement.dataset.drawn"
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if (
-                self.js("document.documentElement && document.documentElement.dataset.drawn")
-                is not None
-            ):
-                return
+        while self.js(drawn) is None:
+            assert time.monotonic() < end, f"not drawn: {self.problems()}"
             time.sleep(0.05)
-        raise TimeoutError(f"not drawn: {self.problems()}")
 
     def resize(self, width: int, height: int) -> None:
         self.call(
@@ -158,14 +163,33 @@ def browser(program: str):
         os.close(from_browser_end)
         try:
             page = Page(to_browser, from_browser)
-            target = page.call("Target.createTarget", url="about:blank")["targetId"]
-            session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-            page.session = session
-            for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
-                page.call(f"{domain}.enable")
-            yield page
+            with tab(page):
+                yield page
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            try:
+                process.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             os.close(to_browser)
             os.close(from_browser)
+
+
+@contextmanager
+def tab(page: Page):
+    """Open a tab in front of the others; what is sent goes to it until it is closed."""
+    before, page.session = page.session, ""
+    target = page.call("Target.createTarget", url="about:blank")["targetId"]
+    page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+        page.call(f"{domain}.enable")
+    page.call("Page.bringToFront")
+    # A tab behind others or in a window without the focus hears of no focus and draws no frames.
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    try:
+        yield
+    finally:
+        page.session = ""
+        page.call("Target.closeTarget", targetId=target)
+        page.session = before

@@ -74,9 +74,9 @@ def test_nothing_reaches_beyond_the_screen(
 def test_figures_follow_a_window_that_becomes_narrow(folder: Path, browser: chromium.Page) -> None:
     browser.open(folder / "full.html", width=1280)
     browser.resize(360, 800)
-    browser.js("new Promise(r => setTimeout(r, 400))")
-    widths = "[...document.querySelectorAll('[open] > .body [data-spec] svg')].map(s => s.getBoundingClientRect().width)"
-    assert max(browser.js(widths)) <= 360
+    figures = "[...document.querySelectorAll('[open] > .body [data-spec] svg')]"
+    assert browser.js(f"{figures}.length") > 0
+    browser.until(f"{figures}.every(s => s.getBoundingClientRect().width <= 360)")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -121,8 +121,7 @@ def test_a_closed_finding_opens_by_keyboard_and_by_the_link_to_it(
     assert browser.js(f"{closed}.open") is True
     other = "document.getElementById('finding-unmeasured_budget')"
     browser.js("location.hash = '#finding-unmeasured_budget'")
-    browser.js("new Promise(r => setTimeout(r, 100))")
-    assert browser.js(f"{other}.open") is True
+    browser.until(f"{other}.open")
 
 
 def test_a_screen_reader_hears_headings_in_order_and_a_name_for_every_picture(
