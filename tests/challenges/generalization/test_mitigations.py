@@ -254,8 +254,26 @@ def test_a_tiny_training_set_keeps_every_class_and_the_number_of_steps() -> None
     assert np.bincount(planted("tiny_training_set", 1.0, subject_of()).splits["train"].target).tolist() == [2, 2, 2]  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_an_oversize_model_is_wider_and_an_underfit_one_narrower() -> None:
-    assert hidden(planted("oversize_model", 3.0, subject_of())) == [32, 32]
+def test_an_oversize_model_has_layers_too_many_and_few_rows() -> None:
+    subject = subject_of(n=450)
+    train, rest = subject.splits["train"], subject.splits["test"]
+    subject = subject.with_split("train", rest).with_split("test", train)  # 390 rows to train
+    broken = planted("oversize_model", 3.0, subject)
+    assert hidden(broken) == [8, 8, 16, 16, 16]
+    kept = broken.splits["train"].target
+    assert kept is not None
+    assert np.bincount(kept).tolist() == [33, 33, 33]
+    assert broken.recipe is not None
+    assert (broken.recipe.epochs, broken.recipe.patience) == (79, None)  # 390 rows to 99
+
+
+def test_what_makes_a_network_smaller_can_act_on_an_oversize_one() -> None:
+    broken = planted("oversize_model", 4.0, subject_of())
+    assert hidden(apply("fewer_layers", broken, 2.0)) == [8, 8, 16, 16]
+    assert hidden(apply("fewer_parameters", broken, 0.5)) == [4, 4, 8, 8, 8, 8]
+
+
+def test_an_underfit_model_is_narrower_and_trained_for_less() -> None:
     broken = planted("underfit_model", 0.75, subject_of())
     assert hidden(broken) == [2, 2]
     assert broken.recipe is not None

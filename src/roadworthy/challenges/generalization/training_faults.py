@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Network, Recipe, Subject
 
 EPOCHS = 10  # times as many: of digits with two fifths of noise 89 % are then learnt by heart
+FEW = 100  # rows that are left to a network with far more hidden layers than it needs
 
 
 @fault(breaks="overfitting_gap", severities=(0.1, 0.2, 0.4), truth=False)
@@ -56,35 +57,34 @@ def tiny_training_set(
     """
     if severity == 0.0:
         return subject
-    train, target = subject.splits["train"], _target(subject)
-    codes = target if subject.task.is_classification else np.zeros(len(target), np.int64)
-    least = 2 if subject.task.is_classification else 16
-    kept = [
-        rng.permutation(np.flatnonzero(codes == code))[: max(least, round((1 - severity) * count))]
-        for code, count in zip(*np.unique(codes, return_counts=True), strict=True)
-    ]
-    rows = np.sort(np.concatenate(kept))
-    longer = _lengthened(recipe, min(len(target) / len(rows), 20.0))
-    small = subject.with_split("train", train.take(rows))
+    rows = _drawn(subject, 1.0 - severity, rng)
+    longer = _lengthened(recipe, min(len(_target(subject)) / len(rows), 20.0))
+    small = subject.with_split("train", subject.splits["train"].take(rows))
     return small.retrained(recipe=longer, network=network)
 
 
-@fault(breaks="overfitting_gap", severities=(1.0, 3.0), truth=False)
+@fault(breaks="overfitting_gap", severities=(1.0, 2.0, 4.0), truth=False)
 def oversize_model(
     subject: "Subject", severity: float, rng: Generator, network: "Network", recipe: "Recipe"
 ) -> "Subject":
-    """Make the network wider, and train it ten times as long without regularisation or early stopping.
+    """Train a network that is too deep and too wide for the rows, and few rows there are.
 
-    Severity: by how many times its width the network grows; 3: four times as wide. Data stay as they are.
+    Hidden layers are added, twice as wide as what is there, and a hundred training rows drawn of every class alike are
+    kept; as many steps as before are trained on them, without regularisation or early stopping.
+
+    Severity: number of hidden layers too many.
+
+    Also alarms: training_variance (few rows decide), shortfall_to_simple_models (the same).
     """
-    del rng
     if severity == 0.0:
         return subject
-    from roadworthy.subject.capacity import scaled
+    from roadworthy.challenges.generalization.enlarging import enlarged
 
-    return subject.retrained(
-        recipe=_unregularised(recipe, EPOCHS), network=scaled(network, 1.0 + severity)
-    )
+    n = len(_target(subject))
+    rows = _drawn(subject, min(1.0, FEW / n), rng)
+    bare = _unregularised(recipe, n / len(rows))
+    small = subject.with_split("train", subject.splits["train"].take(rows))
+    return small.retrained(recipe=bare, network=enlarged(network, round(severity)))
 
 
 @fault(breaks="underfitting", severities=(0.25, 0.5, 0.75), truth=False)
@@ -105,6 +105,18 @@ def underfit_model(
     left = 1.0 - severity
     short = replace(recipe, epochs=max(1, round(recipe.epochs * left)))
     return subject.retrained(recipe=short, network=scaled(network, left))
+
+
+def _drawn(subject: "Subject", share: float, rng: Generator) -> np.ndarray:
+    """Return positions of a share of the training rows, of every class alike; a few of each at least."""
+    target = _target(subject)
+    codes = target if subject.task.is_classification else np.zeros(len(target), np.int64)
+    least = 2 if subject.task.is_classification else 16
+    kept = [
+        rng.permutation(np.flatnonzero(codes == code))[: max(least, round(share * count))]
+        for code, count in zip(*np.unique(codes, return_counts=True), strict=True)
+    ]
+    return np.sort(np.concatenate(kept))
 
 
 def _unregularised(recipe: "Recipe", times: float) -> "Recipe":
