@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from roadworthy import config, engine, files
 from roadworthy.errors import UserError
-from roadworthy.procedures.audit import AuditRun, Request
+from roadworthy.procedures.audit import Request
 from roadworthy.procedures.audit import audit as run_audit
 from roadworthy.procedures.choice import chosen_checks, known_names
+from roadworthy.procedures.review import review_sheet
 from roadworthy.procedures.stored import STORED
-from roadworthy.report import Report
+from roadworthy.report import REVIEW, Report
 from roadworthy.results import Record, Requirement
 from roadworthy.subject import Subject
 from roadworthy.subject.python_file import load_subject
@@ -97,7 +98,7 @@ def audit(
     settings = config.settle(None, overrides)
     registry = engine.Registry.discover(plugins)
     where = Path(store) if store else None
-    return _report(run(subject, settings, registry, store=where, progress=progress))
+    return run(subject, settings, registry, store=where, progress=progress)
 
 
 def run(
@@ -107,20 +108,22 @@ def run(
     *,
     store: Path | None,
     progress: bool | None = None,
-) -> AuditRun:
+) -> Report:
     """Audit a subject under settled settings."""
     from roadworthy.progress import Progress
 
-    request = request_of(settings, registry)
+    request, kept = request_of(settings, registry), engine.Store(store, records=STORED)
     with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
-        return run_audit(
+        done = run_audit(
             subject,
             registry,
-            store=engine.Store(store, records=STORED),
+            store=kept,
             request=request,
             record_for=records_for(subject, registry),
             emit=shown.receive,
         )
+    sheet = review_sheet(subject, registry, store=kept, request=request, audit=done.audit)
+    return Report(done.audit, done.rows, sheet)
 
 
 def request_of(settings: "Settings", registry: engine.Registry) -> Request:
@@ -136,16 +139,12 @@ def request_of(settings: "Settings", registry: engine.Registry) -> Request:
             f'[requirements] names "{unknown[0]}", which is no check.'
             f"{engine.suggestion(unknown[0], own)} `roadworthy list` shows all."
         )
-    options = {
-        name: [p.name for p in marked.parameters if p.kind is p.KEYWORD_ONLY]
-        for name, marked in {**registry.checks, **registry.artifacts}.items()
-    }
     return Request(
         profile=settings.profile.name,
         only=settings.checks.only,
         skip=settings.checks.skip,
         requirements=config.requirements_of(settings.config, own, origin=settings.origin),
-        options=config.profile_options(settings.profile, options),
+        options=_options(settings, registry),
         budget=settings.budget,
         seed=settings.audit.seed,
         device=settings.audit.device,
@@ -154,6 +153,25 @@ def request_of(settings: "Settings", registry: engine.Registry) -> Request:
         purpose_fields=config.purpose_fields(settings.purpose),
         fail_on=settings.audit.fail_on,
     )
+
+
+def _options(settings: "Settings", registry: engine.Registry) -> dict[str, dict[str, object]]:
+    """Return what the profile sets and, before it, what the user set, by check or artifact."""
+    known = {
+        name: {p.name: p for p in marked.parameters if p.kind is p.KEYWORD_ONLY}
+        for name, marked in {**registry.checks, **registry.artifacts}.items()
+    }
+    found = config.profile_options(settings.profile, known)
+    for name, chosen in settings.config.options.items():
+        if name not in known:
+            raise UserError(
+                f'[options] names "{name}", which is no check or artifact.'
+                f"{engine.suggestion(name, known)} `roadworthy list` shows all."
+            )
+        for option, value in chosen.items():
+            config.require_option(name, option, value, known[name])
+        found[name] = {**found.get(name, {}), **chosen}
+    return found
 
 
 def audit_from_command_line(
@@ -169,9 +187,8 @@ def audit_from_command_line(
     if not quiet:
         say_how_it_was_read(subject)
     store = Path(settings.audit.store) if settings.audit.store else STORE
-    done = run(subject, settings, registry, store=store, progress=False if quiet else None)
-    report = _report(done)
-    default = RUNS / f"{file_name(subject.name)}-{done.audit.subject.key[:8]}"
+    report = run(subject, settings, registry, store=store, progress=False if quiet else None)
+    default = RUNS / f"{file_name(subject.name)}-{report.audit.subject.key[:8]}"
     folder = Path(settings.audit.out or default)
     kept = report.is_kept_in(folder)
     report.save(folder)
@@ -180,6 +197,10 @@ def audit_from_command_line(
     counted = f"{report.audit.computed} quantities computed, {report.audit.reused} kept from before"
     console.print(f"{counted}{'; nothing changed' if kept else ''}.", style="dim", highlight=False)
     console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
+    if report.review is not None:
+        sheet = folder / REVIEW
+        said = f"fill in its column decision, then: roadworthy fix ... --reviewed {sheet}"
+        console.print(f"Labels to review: [bold]{sheet}[/]  ({said})", soft_wrap=True)
     return report.exit_code
 
 
@@ -274,10 +295,6 @@ def subject_of(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `aud
     from roadworthy.subject.live import subject_from
 
     return subject_from(model, **data)
-
-
-def _report(done: AuditRun) -> Report:
-    return Report(done.audit, done.rows)
 
 
 def records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":

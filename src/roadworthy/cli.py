@@ -64,6 +64,7 @@ def audit(
     budget: options.Budget = None,
     device: options.Device = None,
     seed: options.Seed = None,
+    set_: options.Set = None,
     store: options.Store = None,
     out: options.Out = None,
     fail_on: options.FailOn = None,
@@ -82,6 +83,7 @@ def audit(
     sections = {
         "subject": _subject_section(given),
         "checks": {"only": _split(only), "skip": _split(skip)},
+        "options": options.chosen(set_),
         "audit": {
             "profile": profile,
             "budget": budget,
@@ -101,6 +103,7 @@ def fix(
     subject: Annotated[str | None, typer.Argument(help=SUBJECT_HELP)] = None,
     *,
     given: Mapping[str, Any],
+    reviewed: options.Reviewed = None,
     only: options.Repairs = None,
     skip: options.Skip = None,
     profile: options.Profile = None,
@@ -108,6 +111,7 @@ def fix(
     budget: options.Budget = None,
     device: options.Device = None,
     seed: options.Seed = None,
+    set_: options.Set = None,
     store: options.Store = None,
     proof_log: options.ProofLog = None,
     accept: options.Accept = None,
@@ -119,6 +123,8 @@ def fix(
     Candidates are the repairs that the failing checks name, or those asked for. The strength is chosen on
     validation rows, the effect measured on test rows beside a sham, and confirmed on sealed rows.
 
+    --reviewed takes the review.csv of an audit back, its column "decision" filled in by a person.
+
     Exit code: 0 every failing check has an accepted repair, 1 one has none, 2 time ran out, 4 usage.
 
     Example:  roadworthy fix digits --profile quick --only uncertainty
@@ -126,8 +132,9 @@ def fix(
     from roadworthy import repairing
 
     sections = {
-        "subject": _subject_section(given),
+        "subject": {**_subject_section(given), "reviewed": reviewed},
         "checks": {"skip": _split(skip)},
+        "options": options.chosen(set_),
         "audit": {
             "profile": profile,
             "budget": budget,

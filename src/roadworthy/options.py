@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from roadworthy.errors import UserError
+
 DATA = "Data"
 ROLES = "Roles of columns"
 MODEL = "Model"
@@ -50,6 +52,10 @@ Proof = Annotated[
     _option(DATA, "Share of test rows sealed for later proofs", metavar="SHARE"),
 ]
 
+InputRange = Annotated[
+    str | None,
+    _option(DATA, "Least and greatest value of array inputs: 0,255", metavar="LOW,HIGH"),
+]
 Target = Annotated[str | None, _column("Column to be predicted")]
 Positive = Annotated[
     str | None, _option(ROLES, "The class whose detection matters", metavar="CLASS")
@@ -92,6 +98,10 @@ Skip = Annotated[
 ]
 Profile = Annotated[str | None, _option(RUNS, "quick, standard or full", metavar="NAME")]
 Budget = Annotated[str | None, _option(RUNS, "Time to spend: 90s, 10m, 1h", metavar="TIME")]
+Set = Annotated[
+    list[str] | None,
+    _option(RUNS, "An option of a check or artifact", "--set", metavar="NAME.OPTION=VALUE"),
+]
 Device = Annotated[str | None, _option(RUNS, "cpu, cuda, cuda:1, mps", metavar="NAME")]
 Seed = Annotated[int | None, _option(RUNS, "Of every random choice", metavar="N")]
 Store = Annotated[
@@ -135,6 +145,7 @@ Repairs = Annotated[
     list[str] | None,
     _option(RUNS, "Repairs to try, or checks or challenges to repair", metavar="A,B"),
 ]
+Reviewed = Annotated[Path | None, _file(DATA, "Review sheet of labels that a person has filled in")]
 Seeds = Annotated[
     int | None, _option(RUNS, "Trainings behind what is said of a repair in general", metavar="N")
 ]
@@ -158,6 +169,7 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
     "decimal": Decimal,
     "missing_codes": MissingCodes,
     "proof": Proof,
+    "input_range": InputRange,
     "target": Target,
     "positive": Positive,
     "task": Task,
@@ -180,6 +192,36 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
     "predicted": Predicted,
 }
 """What describes a subject on the command line, in the order of the help."""
+
+
+def chosen(settings: list[str] | None) -> dict[str, dict[str, object]]:
+    """Read NAME.OPTION=VALUE of `--set`: numbers, true and false as such, all else as text.
+
+    >>> chosen(["attack_outcomes.eps=0.1", "attack_outcomes.norm=l2"])
+    {'attack_outcomes': {'eps': 0.1, 'norm': 'l2'}}
+    """
+    found: dict[str, dict[str, object]] = {}
+    for setting in settings or ():
+        name, dot, rest = setting.partition(".")
+        option, equals, value = rest.partition("=")
+        if not (name and dot and option and equals and value):
+            raise UserError(
+                f'--set {setting}: expected NAME.OPTION=VALUE, as in "--set attack_outcomes.eps=0.1". '
+                "`roadworthy describe NAME` shows the options of a check or artifact."
+            )
+        found.setdefault(name.strip(), {})[option.strip()] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def describing_a_subject(command: Callable[..., None]) -> Callable[..., None]:

@@ -104,5 +104,6 @@ def _options(settings: Settings) -> DataOptions:
         task=asked.task,
         proof=asked.proof,
         people=asked.people,
+        input_range=asked.input_range,
         reading=Reading(asked.encoding, asked.delimiter, asked.decimal, tuple(asked.missing_codes)),
     )

@@ -49,7 +49,7 @@ def _problems(text: str, checks: list[str] | None = None) -> list[str]:
 
 def test_every_problem_of_a_file_is_told_at_once_with_its_line() -> None:
     checks = ["accuracy_gap", "calibration_error", "uncertainty"]
-    there = "There are: subject, purpose, requirements, checks, audit."
+    there = "There are: subject, purpose, requirements, options, checks, audit."
     listed = "`roadworthy list` shows all."
     assert _problems(EVERYTHING_WRONG, checks) == [
         f"roadworthy.toml, line {line}: {message}"

@@ -2,6 +2,7 @@
 
 from roadworthy.config.duration import parse_duration
 from roadworthy.config.lines import line_of
+from roadworthy.config.node_options import require_option
 from roadworthy.config.profiles import PROFILES, Profile, profile_options
 from roadworthy.config.purpose import (
     purpose_fields,
@@ -44,6 +45,7 @@ __all__ = [
     "purpose_words",
     "read_config",
     "render_toml",
+    "require_option",
     "requirements_of",
     "settle",
 ]

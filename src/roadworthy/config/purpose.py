@@ -116,6 +116,8 @@ def purpose_key(config: Config) -> str:
             name: bound.model_dump(exclude_none=True) for name, bound in config.requirements.items()
         },
     }
+    if config.options:  # how hard a model is attacked is part of what was fixed
+        canonical["options"] = {name: dict(chosen) for name, chosen in config.options.items()}
     text = json.dumps(canonical, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -18,6 +18,7 @@ _SECTIONS = {
     "subject": "What is audited: the data, the part each column plays, and the model.",
     "purpose": "What the model is for. Bounds follow from the answers: answer before you see results.",
     "requirements": "Bounds of your own in place of a check's default; `roadworthy describe CHECK` shows it.",
+    "options": "Options of checks and of what they are computed from; `roadworthy describe NAME` shows them.",
     "checks": "Which checks run: names of checks or of whole challenges, see `roadworthy list`.",
     "audit": "How thoroughly, with which resources, and where results go.",
 }
@@ -40,6 +41,7 @@ _EXAMPLES: Mapping[str, object] = {
     "predictions": "predictions.csv",
     "score": "score",
     "predicted": "predicted",
+    "input_range": (0, 255),
     "decimal": ",",
     "delimiter": ";",
     "encoding": "cp1252",
@@ -76,6 +78,8 @@ def render_toml(config: Config) -> str:
         parts.append(f"\n# {_SECTIONS[name]}\n[{name}]\n")
         if isinstance(section, BaseModel):
             parts.append(_keys(section))
+        elif name == "options":
+            parts.append(_options(section))
         else:
             parts.append(_bounds(section))
     return "".join(parts)
@@ -106,6 +110,16 @@ def _bounds(bounds: Mapping[str, Bound]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _options(options: Mapping[str, Mapping[str, object]]) -> str:
+    if not options:
+        return '# attack_outcomes = { eps = 0.03, norm = "linf" }\n'
+    return "".join(f"{_key(name)} = {_table(chosen)}\n" for name, chosen in options.items())
+
+
+def _table(values: Mapping[str, object]) -> str:
+    return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in values.items()) + " }"
+
+
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -114,8 +128,7 @@ def _value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
     if isinstance(value, BaseModel):
-        given = value.model_dump(exclude_none=True)
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in given.items()) + " }"
+        return _table(value.model_dump(exclude_none=True))
     # JSON's escapes are TOML's; only DEL may not stand as it is.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -57,6 +57,21 @@ def _duration(value: str) -> str:
     return value
 
 
+def _range(value: Any) -> Any:  # Any: see above
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        return tuple(float(part) for part in parts)
+    except (TypeError, ValueError):
+        raise ValueError("two numbers were expected, as in [0, 255]") from None
+
+
+def _rises(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        raise ValueError("the second number must be above the first, as in [0, 255]")
+    return value
+
+
+Range = Annotated[tuple[float, float], BeforeValidator(_range), AfterValidator(_rises)]
 Text = Annotated[str, Field(min_length=1)]
 File = Annotated[str, BeforeValidator(_path), Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
@@ -169,6 +184,11 @@ class SubjectSection(Section):
     missing_codes: Spellings = Field(
         default=(), description='Spellings that mean "missing" beside the empty cell: ["?", "-99"].'
     )
+    input_range: Range | None = Field(
+        default=None,
+        description="Least and greatest value of an element of array inputs, such as [0, 255]; needed to "
+        "measure attacks and corruptions. Known for a folder of images and for arrays of bytes.",
+    )
     decimal: Literal[".", ","] | None = Field(
         default=None, description='Decimal sign of a CSV, "." or ","; found out by itself.'
     )
@@ -177,6 +197,10 @@ class SubjectSection(Section):
     )
     encoding: Text | None = Field(
         default=None, description='Encoding of a CSV, such as "cp1252"; found out by itself.'
+    )
+    reviewed: File | None = Field(
+        default=None,
+        description="Review sheet of labels (the review.csv of an audit) that a person has filled in; `fix` acts on it.",
     )
     proof: Annotated[float, Field(ge=0.0, le=0.5)] | None = Field(
         default=None,
@@ -261,11 +285,16 @@ class AuditSection(Section):
     )
 
 
+Option = bool | int | float | str
+"""What an option of a check or artifact may be set to."""
+
+
 class Config(Section):
     """All of roadworthy.toml."""
 
     subject: SubjectSection = SubjectSection()
     purpose: PurposeSection = PurposeSection()
     requirements: Mapping[str, Bound] = Field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Option]] = Field(default_factory=dict)
     checks: ChecksSection = ChecksSection()
     audit: AuditSection = AuditSection()

@@ -21,7 +21,7 @@ from roadworthy.errors import UserError
 Origin = Literal["command line", "roadworthy.toml", "default"]
 Overrides = Mapping[str, Mapping[str, object]]
 
-_PATHS = {"subject": ("data", "weights", "predictions"), "audit": ("out", "store")}
+_PATHS = {"subject": ("data", "weights", "predictions", "reviewed"), "audit": ("out", "store")}
 # Another source of data on the command line takes the place of the file's whole source.
 _REPLACED = {
     "data": ("predictions", "probabilities", "score", "predicted"),
@@ -130,12 +130,21 @@ def settle(
                 written.get("subject", {}).pop(key, None)
     names = (*written, *(name for name in said if name not in written))
     merged = {name: {**written.get(name, {}), **said.get(name, {})} for name in names}
+    merged["options"] = _both(written.get("options", {}), said.get("options", {}))
     origin: dict[str, Origin] = {
         f"{section}.{key}": "command line" if key in said.get(section, {}) else "roadworthy.toml"
         for section, keys in merged.items()
         for key in keys
     }
     return Settings(Config.model_validate(merged), origin)
+
+
+def _both(
+    written: Mapping[str, Any],  # Any: options by name
+    said: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the options of each check or artifact, those of the command line before those of the file."""
+    return {name: {**written.get(name, {}), **said.get(name, {})} for name in {**written, **said}}
 
 
 def _on_command_line(problem: Problem) -> str:
