@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -204,7 +204,7 @@ class Comparison:
     def _key(self, before: Outcome, after: Outcome) -> str | None:
         if not (before.key and after.key):
             return None
-        return _key(before.key, after.key, self._drawing, self._code)
+        return _key(before.key, after.key, self._drawing, _code())
 
     def _reaching(self, side: Side, checks: Sequence[str]) -> Reaching:
         graph = side.graph(checks)
@@ -215,11 +215,6 @@ class Comparison:
             for split, pairs in self.pairs.items()
         }
         return Reaching(graph, side.values, sizes, self.how.seed)
-
-    @cached_property
-    def _code(self) -> str:
-        """What tells this way of comparing from an earlier one."""
-        return Identifier().of((redrawn_difference, independent_difference, Reaching)).digest
 
     @cached_property
     def _drawing(self) -> Drawing:
@@ -241,6 +236,12 @@ class Comparison:
             return side.values(names)
 
         return found
+
+
+@cache
+def _code() -> str:
+    """Return what tells this way of comparing from an earlier one."""
+    return Identifier().of((redrawn_difference, independent_difference, Reaching)).digest
 
 
 def _one(check: str, before: Outcome, after: Outcome, drawn: Measurement | None) -> Compared:
