@@ -86,6 +86,35 @@ def untested(subject: Subject, strength: float) -> Subject:
     return subject
 
 
+@check(challenge="made_up", requires=AtMost(0.1, "a test"))
+def frozen_wrong(test_answers: np.ndarray, test_labels: np.ndarray) -> Measurement:
+    """Share of rows whose frozen answer is not the label. Unit: share of rows."""
+    return rate(int((test_answers != test_labels).sum()), len(test_labels), unit="share of rows")
+
+
+@fault(breaks="frozen_wrong", severities=(0.3,), truth=False)
+def frozen(subject: Subject, severity: float, rng: Generator) -> Subject:
+    """Freeze answers of which every other one is wrong."""
+    answers = {
+        f"{name}_answers": (split.target + np.arange(split.n)) % 2
+        for name, split in subject.splits.items()
+        if split.target is not None
+    }
+    return subject.with_given(**answers)
+
+
+@mitigation(targets="frozen_wrong", strengths=(0.25, 0.5, 1.0), repairs="frozen")
+def half_is_best(subject: Subject, strength: float) -> Subject:
+    """Put frozen answers right, most of them at strength one half."""
+    right: dict[str, np.ndarray] = {}
+    for name, split in subject.splits.items():
+        assert split.target is not None
+        answers = subject.given[f"{name}_answers"]
+        is_mended = np.arange(split.n) % 4 < (4 if strength == 0.5 else 2)
+        right[f"{name}_answers"] = np.where(is_mended, split.target, answers)
+    return subject.with_given(**right)
+
+
 @artifact(stored=False)
 def network() -> None:
     """Stand for the default network."""
@@ -131,6 +160,14 @@ def test_what_helps_beats_its_sham_and_luck_does_in_half() -> None:
     assert found["impossible"] == Unproven("impossible", "it never does")
     assert "no fault" in found["untested"].reason  # type: ignore[union-attr]
     assert "30 of 30 seeds" in in_words(helps)
+
+
+def test_the_strength_is_chosen_on_validation_rows_also_where_answers_are_frozen() -> None:
+    registry = Registry.of(frozen_wrong, frozen, half_is_best, network, recipe)
+    (proof,) = prove(subject(), registry, seeds=4)
+    assert isinstance(proof, Proof)
+    assert proof.strength == 0.5
+    assert (proof.improved, proof.gain) == (4, pytest.approx(0.5))
 
 
 def test_the_same_seeds_give_the_same_proof() -> None:

@@ -1,10 +1,11 @@
 """How strong a remedy is to be, and its sham: what is best on validation rows, with as many choices."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from roadworthy.engine import Marked
+from roadworthy.procedures.best_strength import best_strength
 from roadworthy.procedures.fix.workshop import Workshop, mark_of, settled
 from roadworthy.procedures.paired import direction_of
 from roadworthy.procedures.transforms import CannotApply
@@ -73,31 +74,17 @@ def _ladder(
 def _best(
     shop: Workshop, target: str, tried: Sequence[tuple[float, Callable[[], Subject]]]
 ) -> Chosen:
-    requirement = shop.how.requirement(target)
-    sign = -1.0 if direction_of(requirement) == "worse" else 1.0
-    best = Chosen(None, None, ())
-    highest = float("-inf")
-    attempts: list[Attempt] = []
-    broke: str | None = None
-    for strength, make in tried:
-        try:
-            made = make()
-            value = measured_on_validation(shop, made, target).value
-        except CannotApply as why:
-            attempts.append(Attempt(strength, None, why.reason))
-            broke = broke or why.traceback
-            continue
-        attempts.append(Attempt(strength, value))
-        if sign * value > highest:  # a tie stays with the weaker
-            highest = sign * value
-            best = Chosen(made, strength, ())
-    reasons = list(dict.fromkeys(a.reason for a in attempts if a.reason))
-    return replace(
-        best,
-        attempts=tuple(attempts),
-        reason="; ".join(reasons),
-        broke=broke if best.subject is None else None,
-    )
+    makes = dict(tried)
+    made: dict[float, Subject] = {}
+
+    def value_of(strength: float) -> float:
+        made[strength] = makes[strength]()
+        return measured_on_validation(shop, made[strength], target).value
+
+    best = best_strength(list(makes), value_of, direction_of(shop.how.requirement(target)))
+    if best.strength is None:
+        return Chosen(None, None, best.attempts, best.reason, best.broke)
+    return Chosen(made[best.strength], best.strength, best.attempts, best.reason)
 
 
 def _as_it_is(subject: Subject) -> Subject:

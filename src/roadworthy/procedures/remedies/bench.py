@@ -1,0 +1,260 @@
+"""Where remedies are tested: faults planted in one subject, remedy and sham applied, the target measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from roadworthy.engine import (
+    CheckMark,
+    FaultMark,
+    Marked,
+    MitigationMark,
+    Registry,
+    Store,
+    compute,
+    generator,
+)
+from roadworthy.procedures.best_strength import best_strength
+from roadworthy.procedures.fix.standing_in import with_test_rows_of
+from roadworthy.procedures.paired import direction_of
+from roadworthy.procedures.remedies.record import Proof, code_of
+from roadworthy.procedures.remedies.rows import dealt_anew
+from roadworthy.procedures.transforms import CannotApply, applied
+from roadworthy.results import Measurement
+from roadworthy.statistics import clopper_pearson, mean
+from roadworthy.subject import Subject, fields_of
+
+PILOTS = 3  # seeds on which the strength is chosen; they are not counted
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What one remedy is tested with."""
+
+    remedy: Marked
+    fault: Marked
+    check: str
+    control: Marked | None
+    sham: Marked | None
+    at: float | None
+
+
+class Bench:
+    """One subject on which remedies are tested; remedies of one fault share the models without a remedy."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        registry: Registry,
+        seed: int,
+        options: Mapping[str, Mapping[str, object]],
+        store: Store,
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.seed = seed
+        self.options = options
+        self.subject = self._with_model(subject)
+        self._broken: dict[tuple[str, float | None, int], Subject] = {}
+
+    def proof(self, marked: Marked, seeds: int) -> Proof:
+        """Test one remedy.
+
+        Raises
+        ------
+        CannotApply
+            When it is not tested on this subject.
+        """
+        trial = self._trial(marked)
+        strength = self._strength(trial, seeds)
+        found = self._measurements(trial, strength, seeds)
+        before, after, luck = np.array([[m.value for m in each] for each in found]).T
+        gains = (luck - after) * (-1.0 if self._larger_is(trial) == "better" else 1.0)
+        improved = int(np.sum(gains > 0))
+        low, high = clopper_pearson(improved, seeds)
+        unit = found[0][0].unit
+        gain = mean(gains, unit=unit)
+        task = self.subject.task.kind
+        return Proof(
+            mitigation=marked.name,
+            fault=trial.fault.name,
+            check=trial.check,
+            sham=trial.sham.name if trial.sham else "the default",
+            subject=f"{self.subject.name} ({task}, {self.subject.modality})",
+            strength=strength,
+            seeds=seeds,
+            improved=improved,
+            low=round(float(low), 6),
+            high=round(float(high), 6),
+            gain=_short(gain.value),
+            gain_low=_short(gain.low),
+            gain_high=_short(gain.high),
+            before=_short(float(before.mean())),
+            unit=unit,
+            code=code_of(self.registry, marked.name),
+        )
+
+    def _measurements(
+        self, trial: _Trial, strength: float, seeds: int
+    ) -> list[tuple[Measurement, Measurement, Measurement]]:
+        """Return for each seed the target without remedy, with it and with its sham."""
+        found: list[tuple[Measurement, Measurement, Measurement]] = []
+        refusals: list[CannotApply] = []
+        for repetition in range(seeds):
+            broken = self._planted(trial, repetition)
+            before = self._measured(broken, trial.check)
+            try:
+                made = self._remedied(trial, broken, strength, repetition)
+                control = self._shammed(trial, broken, strength, repetition)
+            except CannotApply as why:  # where it does not apply it gains nothing
+                refusals.append(why)
+                found.append((before, before, before))
+                continue
+            after, luck = (self._measured(each, trial.check) for each in (made, control))
+            found.append((before, after, luck))
+        if len(refusals) == seeds:
+            raise refusals[0]
+        return found
+
+    def _trial(self, marked: Marked) -> _Trial:
+        mark = marked.mark
+        assert isinstance(mark, MitigationMark)
+        fault = self.registry.faults.get(mark.repairs or "")
+        if fault is None:
+            raise CannotApply(f"no fault is named that {marked.name} is tested on")
+        assert isinstance(fault.mark, FaultMark)
+        start = fault.mark.starts_from
+        target = mark.targets[0]
+        return _Trial(
+            remedy=marked,
+            fault=fault,
+            check=target if target in self.registry.checks else fault.mark.breaks,
+            control=self.registry.controls[start] if start else None,
+            sham=self.registry.shams.get(mark.sham or ""),
+            at=mark.at,
+        )
+
+    def _strength(self, trial: _Trial, seeds: int) -> float:
+        """Return the strength that is best on the validation rows of a few seeds of their own."""
+        mark = trial.remedy.mark
+        assert isinstance(mark, MitigationMark)
+        if len(mark.strengths) == 1:
+            return mark.strengths[0]
+        pilots = range(seeds, seeds + PILOTS)
+        best = best_strength(
+            mark.strengths,
+            lambda strength: self._on_validation(trial, strength, pilots),
+            self._larger_is(trial),
+        )
+        if best.strength is None:
+            raise CannotApply(best.reason, best.broke)
+        return best.strength
+
+    def _on_validation(self, trial: _Trial, strength: float, pilots: Sequence[int]) -> float:
+        """Return the mean over the pilots to which the remedy can be applied."""
+        values: list[float] = []
+        refusals: list[CannotApply] = []
+        for pilot in pilots:
+            try:
+                made = self._remedied(trial, self._planted(trial, pilot), strength, pilot)
+            except CannotApply as why:
+                refusals.append(why)
+                continue
+            seen = with_test_rows_of(made, "validation")
+            values.append(self._measured(seen, trial.check).value)
+        if not values:
+            raise refusals[0]
+        return float(np.mean(values))
+
+    def _larger_is(self, trial: _Trial) -> Literal["worse", "better", "neither"]:
+        mark = self.registry.checks[trial.check].mark
+        assert isinstance(mark, CheckMark)
+        return direction_of(mark.requires)
+
+    def _planted(self, trial: _Trial, repetition: int) -> Subject:
+        key = (trial.fault.name, trial.at, repetition)
+        if key not in self._broken:
+            subject = dealt_anew(self.subject, self._rng("split", repetition))
+            assert subject.recipe is not None
+            subject = subject.retrained(recipe=replace(subject.recipe, seed=1_000 + repetition))
+            rng = self._rng(trial.fault.name, repetition)
+            if trial.control is not None:
+                subject = self._applied(trial.control, subject, {"rng": rng})
+            mark = trial.fault.mark
+            assert isinstance(mark, FaultMark)
+            severity = max(mark.severities) if trial.at is None else trial.at
+            self._broken[key] = self._applied(
+                trial.fault, subject, {"rng": rng, "severity": severity}
+            )
+        return self._broken[key]
+
+    def _remedied(
+        self, trial: _Trial, broken: Subject, strength: float, repetition: int
+    ) -> Subject:
+        given = {"rng": self._rng(trial.remedy.name, repetition), "strength": strength}
+        return self._applied(trial.remedy, broken, given)
+
+    def _shammed(self, trial: _Trial, broken: Subject, strength: float, repetition: int) -> Subject:
+        if trial.sham is not None:
+            given = {"rng": self._rng(trial.sham.name, repetition), "strength": strength}
+            return self._applied(trial.sham, broken, given)
+        made = self._remedied(trial, broken, strength, repetition)
+        if not _trains_anew(broken, made):
+            return broken
+        assert broken.recipe is not None
+        again = replace(broken.recipe, seed=broken.recipe.seed + 10_000)
+        return broken.retrained(recipe=again)
+
+    def _applied(self, marked: Marked, subject: Subject, given: Mapping[str, object]) -> Subject:
+        fields = fields_of(subject)
+        return applied(
+            marked,
+            subject,
+            given=given,
+            fields=fields,
+            outcomes=lambda names: compute(
+                self.registry, fields, names, store=self.store, seed=self.seed, options=self.options
+            ),
+        )
+
+    def _measured(self, subject: Subject, check: str) -> Measurement:
+        found = compute(
+            self.registry,
+            fields_of(subject),
+            [check],
+            store=self.store,
+            seed=self.seed,
+            options=self.options,
+        )[check]
+        if found.state == "interrupted":
+            raise KeyboardInterrupt
+        if found.state != "done":
+            raise CannotApply(f"{check} could not be measured: {found.reason}", found.traceback)
+        assert isinstance(found.value, Measurement)
+        return found.value
+
+    def _with_model(self, subject: Subject) -> Subject:
+        """Return a subject whose network and recipe are written down, defaults included."""
+        names = ["network", "recipe"]
+        found = compute(self.registry, fields_of(subject), names, store=Store())
+        values: dict[str, Any] = {name: found[name].value for name in names}  # Any: Network, Recipe
+        return replace(subject, **{n: v for n, v in values.items() if v is not None})
+
+    def _rng(self, name: str, repetition: int) -> np.random.Generator:
+        return generator(self.seed, name, {"repetition": repetition})
+
+
+def _trains_anew(before: Subject, after: Subject) -> bool:
+    same = (
+        after.recipe is before.recipe
+        and after.network is before.network
+        and after.splits["train"] is before.splits["train"]
+        and after.splits["validation"] is before.splits["validation"]
+    )
+    return not same and after.weights is None and after.predictor is None
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
