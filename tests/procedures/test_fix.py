@@ -557,6 +557,12 @@ def frozen(seed: int, right: float) -> Subject:
 
 
 @mitigation(targets="mistakes", strengths=(0.5, 1.0))
+def left_as_it_is(subject: Subject, strength: float) -> Subject:
+    """Return the subject itself."""
+    return subject
+
+
+@mitigation(targets="mistakes", strengths=(0.5, 1.0))
 def other_luck(subject: Subject, strength: float) -> Subject:
     """Be as good as before, on other rows."""
     return _answering(subject, 0.92, 1000 + int(10 * strength), 0.5)
@@ -609,11 +615,12 @@ def accepted(seeds: Iterator[int] | range, remedy: Any) -> int:
 
 
 @pytest.mark.slow
-def test_luck_and_subtle_harm_are_accepted_in_a_twentieth_of_runs_at_most() -> None:
+def test_nothing_luck_and_subtle_harm_are_accepted_in_a_twentieth_of_runs_at_most() -> None:
     runs = range(100)
     counts = {
         remedy.__name__: accepted(runs, remedy)
         for remedy in (
+            left_as_it_is,
             other_luck,
             subtly_worse,
             fewer_complaints_for_subtly_more_mistakes,
@@ -621,6 +628,7 @@ def test_luck_and_subtle_harm_are_accepted_in_a_twentieth_of_runs_at_most() -> N
         )
     }
     said = f"accepted of {len(runs)}: {counts}"
+    assert counts["left_as_it_is"] <= 5, said
     assert counts["other_luck"] <= 5, said
     assert counts["subtly_worse"] <= 5, said
     assert counts["fewer_complaints_for_subtly_more_mistakes"] <= 5, said
