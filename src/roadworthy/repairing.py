@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from roadworthy.api import (
 from roadworthy.effect_reports import FixReport
 from roadworthy.errors import UserError
 from roadworthy.procedures import remedies
+from roadworthy.procedures import review as reviews
 from roadworthy.procedures.choice import known_names
 from roadworthy.procedures.fix import fix as run_fix
 from roadworthy.procedures.stored import STORED
@@ -49,12 +50,15 @@ class Asked:
         Trainings behind what is said of a repair in general.
     proof_log : Path, optional
         Where looks at sealed rows are recorded.
+    reviewed : path or DataFrame, optional
+        Review sheet of labels that a person has filled in.
     """
 
     only: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
     seeds: int | None = None
     proof_log: Path | None = None
+    reviewed: Any = None  # Any: a path, or a data frame of pandas
 
 
 def fix(
@@ -72,6 +76,7 @@ def fix(
     plugins: tuple[str, ...] = (),
     store: str | Path | None = STORE,
     proof_log: str | Path | None = PROOF_LOG,
+    reviewed: Any = None,  # Any: a path, or a data frame of pandas
     progress: bool | None = None,
     **data: Any,  # Any: handed on to `subject_from`, which names each
 ) -> FixReport:
@@ -91,6 +96,9 @@ def fix(
         Trainings behind the claim about a remedy rather than about one set of weights; at least 2.
     proof_log : path or None
         File in which every look at the sealed proof rows is recorded; None: for this call alone.
+    reviewed : path or DataFrame, optional
+        The `review.csv` of an audit, its column "decision" filled in by a person: what is decided of training and
+        validation rows is done, and proven as any other repair.
     **data
         As for `roadworthy.audit`.
 
@@ -116,6 +124,7 @@ def fix(
         only=(only,) if isinstance(only, str) else tuple(only),
         seeds=seeds,
         proof_log=None if proof_log is None else Path(proof_log),
+        reviewed=reviewed,
     )
     where = Path(store) if store else None
     return run(subject, settings, registry, asked, store=where, progress=progress)
@@ -133,18 +142,28 @@ def run(
     """Fix a subject under settled settings."""
     from roadworthy.progress import Progress
 
+    request, kept = request_of(settings, registry), engine.Store(store, records=STORED)
+    review = None
+    if asked.reviewed is not None:
+        review = reviews.read_review(
+            asked.reviewed, subject, reviews.row_ids(subject, registry, kept)
+        )
     with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
         done = run_fix(
             subject,
             registry,
-            store=engine.Store(store, records=STORED),
-            request=request_of(settings, registry),
+            store=kept,
+            request=request,
             only=asked.only,
             seeds=asked.seeds or SEEDS,
+            label_review=None if review is None else review.labels,
             proof_log=asked.proof_log,
             emit=shown.receive,
         )
-    return FixReport(done.fix, done.subjects)
+    if review is None:
+        return FixReport(done.fix, done.subjects)
+    notes = (*done.fix.notes, *reviews.in_words(review.record))
+    return FixReport(replace(done.fix, review=review.record, notes=notes), done.subjects)
 
 
 def from_command_line(
@@ -167,7 +186,9 @@ def from_command_line(
     if not quiet:
         say_how_it_was_read(subject)
     store = Path(settings.audit.store) if settings.audit.store else STORE
-    wanted = Asked(asked.only, asked.accept, asked.seeds, asked.proof_log or PROOF_LOG)
+    wanted = replace(
+        asked, proof_log=asked.proof_log or PROOF_LOG, reviewed=settings.subject.reviewed
+    )
     report = run(
         subject, settings, registry, wanted, store=store, progress=False if quiet else None
     )

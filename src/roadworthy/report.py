@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy import files, reports
 from roadworthy.errors import UserError
+from roadworthy.procedures.review import is_filled, sheet_csv
 from roadworthy.procedures.rows import RowTable
 from roadworthy.results import Audit, Finding
 from roadworthy.results.schema import from_json, to_json
@@ -14,6 +15,7 @@ from roadworthy.results.schema import from_json, to_json
 if TYPE_CHECKING:
     import pandas as pd
 
+REVIEW = "review.csv"
 PICTURES = "figures"  # folder of the figures that report.md shows
 RENDERERS = {
     "html": reports.html,
@@ -39,6 +41,8 @@ class Report:
         The canonical record; every view is made from it.
     rows : RowTable, optional
         One line per audited row; None for a report that was read back from its JSON.
+    review : RowTable, optional
+        Rows whose label the models doubt, for a person to decide on; None where there are none.
 
     Examples
     --------
@@ -49,6 +53,7 @@ class Report:
 
     audit: Audit
     rows: RowTable | None = None
+    review: RowTable | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -88,9 +93,10 @@ class Report:
         return pd.DataFrame(reports.rows(self.audit))
 
     def save(self, folder: str | Path) -> Path:
-        """Write audit.json, rows.parquet, report.html, report.md and junit.xml into `folder`.
+        """Write audit.json, rows.parquet, review.csv, report.html, report.md and junit.xml into `folder`.
 
-        A folder that holds the same audit already, times apart, is left as it is.
+        A folder that holds the same audit already, times apart, is left as it is; and so is a review.csv in which
+        somebody has written.
 
         Raises
         ------
@@ -106,6 +112,8 @@ class Report:
             contents[folder / PICTURES / name] = picture.encode()
         if self.rows is not None:
             contents[folder / "rows.parquet"] = files.parquet_bytes(self.rows.columns)
+        if self.review is not None and not is_filled(folder / REVIEW):
+            contents[folder / REVIEW] = sheet_csv(self.review)
         files.write_all(contents)
         return folder
 

@@ -19,6 +19,7 @@ from roadworthy.results.effects import (
     Effect,
     Fix,
     Opening,
+    Review,
 )
 from roadworthy.results.evidence import (
     Axis,
@@ -86,6 +87,7 @@ __all__ = [
     "ReasonCode",
     "Record",
     "Requirement",
+    "Review",
     "Scatter",
     "Series",
     "SplitSize",

@@ -6,7 +6,7 @@ from typing import Literal
 from roadworthy.results.audit import Environment, SubjectSummary
 from roadworthy.results.finding import Finding, Verdict
 
-EFFECTS_VERSION = "1.0"
+EFFECTS_VERSION = "1.1"
 
 Rows = Literal["validation", "test", "proof", "test, cross-fitted"]
 EffectKind = Literal["helped", "harmed", "no_effect_shown", "untouched", "not_measured"]
@@ -184,11 +184,41 @@ class Opening:
 
 
 @dataclass(frozen=True)
+class Review:
+    """What a person decided about labels, and of which sheet that was read.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the sheet.
+    rows : int
+        Of the sheet, decided or not.
+    kept, dropped, relabelled : int
+        Training and validation rows by what was decided; `kept` counts test rows too.
+    test_rows_left : int
+        Test rows that were found wrong and are left as they are.
+    """
+
+    sha256: str
+    rows: int
+    kept: int
+    dropped: int
+    relabelled: int
+    test_rows_left: int
+
+    @property
+    def decided(self) -> int:
+        """Rows with a decision."""
+        return self.kept + self.dropped + self.relabelled + self.test_rows_left
+
+
+@dataclass(frozen=True)
 class Fix:
     """The canonical result of `roadworthy fix`: what `fix.json` holds.
 
     `findings` are those of the subject before anything was done. `complete` is False where time ran out
-    or the run was interrupted; what is there then is what was measured.
+    or the run was interrupted; what is there then is what was measured. `review` is what a person had decided
+    about labels, where that was handed in.
     """
 
     schema_version: str
@@ -210,6 +240,7 @@ class Fix:
     seconds: float
     computed: int
     reused: int
+    review: Review | None = None
 
 
 @dataclass(frozen=True)

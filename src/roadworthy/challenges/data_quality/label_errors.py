@@ -38,7 +38,7 @@ def label_errors_in_train(
     its length is no estimate.
 
     Unit: share of training labels. Qualified at: n = 5,000.
-    Next: have the listed rows labelled again by somebody who does not see the label, and correct them.
+    Next: have the rows of review.csv labelled again by somebody who does not see the label; `roadworthy fix --reviewed FILE` acts on what was decided.
     """
     fit = fit_noise(cross_fitted_probabilities, train_labels, rng)
     ranking = suspicion(cross_fitted_probabilities.mean(axis=0), train_labels)

@@ -28,7 +28,12 @@ class Plan:
     trials: tuple[tuple[Marked, str], ...]
 
 
-def planned(registry: Registry, findings: Sequence[Finding], only: tuple[str, ...]) -> Plan:
+def planned(
+    registry: Registry,
+    findings: Sequence[Finding],
+    only: tuple[str, ...],
+    also: tuple[str, ...] = (),
+) -> Plan:
     """Return the mitigations that failing checks ask for, or those that `only` names.
 
     Parameters
@@ -37,6 +42,8 @@ def planned(registry: Registry, findings: Sequence[Finding], only: tuple[str, ..
     findings : sequence of Finding
     only : tuple of str
         Names of mitigations, checks or challenges.
+    also : tuple of str
+        Mitigations that are tried beside what fails, where `only` is empty.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def planned(registry: Registry, findings: Sequence[Finding], only: tuple[str, ..
     """
     mitigations = registry.mitigations
     asked = asked_checks(registry, only)
-    named = [name for name in only if name in mitigations]
+    named = [name for name in only if name in mitigations] if only else also
     failing = [f.check for f in findings if f.verdict == "fail"]
     order = [f.check for f in findings]
     if not only:
@@ -76,6 +83,15 @@ def planned(registry: Registry, findings: Sequence[Finding], only: tuple[str, ..
         targets=tuple(targets),
         failing=tuple(t for t in targets if t in failing),
         trials=tuple(trials),
+    )
+
+
+def asking_for(registry: Registry, option: str) -> tuple[str, ...]:
+    """Return the mitigations that have an option of this name."""
+    return tuple(
+        name
+        for name, marked in registry.mitigations.items()
+        if any(p.name == option for p in marked.parameters)
     )
 
 

@@ -12,7 +12,7 @@ from roadworthy.engine import ArtifactMark, Finished, Registry, Store
 from roadworthy.errors import UserError
 from roadworthy.procedures.audit import INPUT_ERROR, Request, audit
 from roadworthy.procedures.choice import chosen_checks
-from roadworthy.procedures.fix.candidates import Plan, asked_checks, planned
+from roadworthy.procedures.fix.candidates import Plan, asked_checks, asking_for, planned
 from roadworthy.procedures.fix.combination import best_two, combined
 from roadworthy.procedures.fix.costs import cost_of
 from roadworthy.procedures.fix.reseeding import starts_alike
@@ -22,6 +22,7 @@ from roadworthy.procedures.fix.workshop import Means, Workshop, mark_of
 from roadworthy.procedures.proof import ProofLog
 from roadworthy.results import EFFECTS_VERSION, Audit, Effect, Fix
 from roadworthy.subject import Subject
+from roadworthy.subject.label_review import LabelReview
 
 MEANS: Mapping[str, Means] = {
     "quick": Means(PROFILES["quick"].resamples, 2.0, 5, most_training=30.0, dear_checks=False),
@@ -74,6 +75,7 @@ def fix(
     request: Request | None = None,
     only: tuple[str, ...] = (),
     seeds: int = 5,
+    label_review: LabelReview | None = None,
     proof_log: Path | None = None,
     means: Means | None = None,
     emit: Callable[[object], None] | None = None,
@@ -94,6 +96,8 @@ def fix(
         Mitigations to try, or checks or challenges to repair; empty: whatever fails.
     seeds : int
         Trainings on each side behind the claim about a remedy; below five nothing is claimed of it.
+    label_review : LabelReview, optional
+        What a person decided about labels; the mitigations that ask for it are then tried whatever fails.
     proof_log : Path, optional
         File of all openings of proof rows; None counts those of this run alone.
     means : Means, optional
@@ -119,7 +123,14 @@ def fix(
     progress = _Progress()
     import_module("torch")  # here a Ctrl-C ends the run; half-imported in a node it would break it
     shop = Workshop(
-        subject, registry, store, request, means, deadline=deadline, emit=counter.receive
+        subject,
+        registry,
+        store,
+        request,
+        means,
+        deadline=deadline,
+        label_review=label_review,
+        emit=counter.receive,
     )
     stopped = False
     try:
@@ -134,7 +145,8 @@ def fix(
         emit=counter.receive,
     ).audit
     _require_audited(audited)
-    plan = planned(registry, audited.findings, only)
+    also = () if label_review is None else asking_for(registry, "label_review")
+    plan = planned(registry, audited.findings, only, also)
     progress.notes += _notes(shop, audited, plan, log_path=proof_log)
     if audited.complete:
         _try_all(shop, log, plan, checks, progress, counter.emit)

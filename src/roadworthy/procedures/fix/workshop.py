@@ -19,6 +19,7 @@ from roadworthy.procedures.paired import How, Side
 from roadworthy.procedures.transforms import CannotApply, applied
 from roadworthy.subject import Network, Recipe, Subject
 from roadworthy.subject.fields import fields_of
+from roadworthy.subject.label_review import LabelReview
 
 RESEEDED = reseeded_weights.__name__
 MEASURED_ON = ("validation", "test")
@@ -57,7 +58,8 @@ class Workshop:
     """A subject on which remedies are tried.
 
     `subject` is as it was given; `filled` has the network and the recipe that artifacts made for it, which
-    is what remedies are handed.
+    is what remedies are handed. `label_review` is handed to those that ask for it: it is no field of the subject,
+    whose identity stays what it was.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Workshop:
         means: Means,
         *,
         deadline: float | None = None,
+        label_review: LabelReview | None = None,
         emit: Callable[[object], None] | None = None,
     ) -> None:
         own = Registry.of(reseeded_weights, TIMING).artifacts
@@ -76,6 +79,7 @@ class Workshop:
         self.subject = subject
         self.request = request
         self.means = means
+        self._label_review = label_review
         self._deadline = deadline
         self.how = How(
             registry=self.registry,
@@ -129,7 +133,11 @@ class Workshop:
         CannotApply
         OutOfTime
         """
-        given = {"strength": strength, "rng": engine.generator(self.how.seed, marked.name, {}, 0)}
+        given = {
+            "strength": strength,
+            "rng": engine.generator(self.how.seed, marked.name, {}, 0),
+            "label_review": self._label_review,
+        }
         side = self.base if onto is None else self.side(onto)
         filled = self.filled if onto is None else self._filled_like(onto)
         try:

@@ -61,7 +61,7 @@ def likely_label_errors_relabelled(
     """Give the training rows whose labels are most likely wrong the label that the other rows suggest.
 
     As many as the estimated error rate says times the strength, the most suspect first; the new label is the most
-    probable one by cross-fitted simple models. Somebody who looks at the rows does better: this is what
+    probable one by cross-fitted simple models. Somebody who looks at the rows does better (`reviewed_label_errors_mended`): this is what
     can be had without. Test rows are left alone, and so is what was said of `likely_label_errors_dropped`.
     """
     rows = _most_suspect(cross_fitted_probabilities, train_labels, strength, rng)

@@ -1,0 +1,116 @@
+"""The review sheet: rows whose label the models doubt, for a person to decide on."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roadworthy import engine
+from roadworthy.engine import Registry, Store
+from roadworthy.procedures.audit import Request
+from roadworthy.procedures.rows import RowTable
+from roadworthy.results import Audit
+from roadworthy.subject import Subject
+from roadworthy.subject.fields import fields_of
+
+SPLITS = ("train", "validation", "test")
+DECISION = "decision"
+COLUMNS = ("split", "source_row", "content", "label", "suggested", "sureness", DECISION)
+MOST = 1000  # rows of a split: more than anybody looks through, ordered by how suspect they are
+DOUBTS = "{split}_label_doubts"
+CHECKS = {
+    "train": "label_errors_in_train",
+    "validation": "label_errors_in_train",
+    "test": "label_errors_in_test",
+}
+
+
+def review_sheet(
+    subject: Subject, registry: Registry, *, store: Store, request: Request, audit: Audit
+) -> RowTable | None:
+    """Return the rows whose label the models find less likely than another, the most suspect first.
+
+    Made where the audit has measured labels, from what it kept; None where there is nothing to look at.
+    """
+    measured = {f.check for f in audit.findings if f.value is not None}
+    names = [s for s in SPLITS if s in subject.splits and CHECKS[s] in measured]
+    if not names or not audit.complete:
+        return None
+    wanted = [asked for n in names for asked in (DOUBTS.format(split=n), f"{n}_row_ids")]
+    found = _values(subject, registry, store, request, wanted)
+    parts = [
+        _part(subject, name, found[DOUBTS.format(split=name)], found.get(f"{name}_row_ids"))
+        for name in names
+        if DOUBTS.format(split=name) in found
+    ]
+    parts = [part for part in parts if len(part[DECISION])]
+    if not parts:
+        return None
+    return RowTable({c: np.concatenate([part[c] for part in parts]) for c in COLUMNS})
+
+
+def sheet_csv(sheet: RowTable) -> bytes:
+    """Return the sheet as a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(zip(*(sheet.columns[c].tolist() for c in COLUMNS), strict=True))
+    return text.getvalue().encode()
+
+
+def is_filled(path: Path) -> bool:
+    """Whether there is a sheet with work in it, which must not be written over; one that cannot be read counts."""
+    if not path.is_file():
+        return False
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return True
+    # As it was written a line ends in its empty decision; whatever a table program saved is somebody's.
+    return not lines or lines[0] != ",".join(COLUMNS) or not all(x.endswith(",") for x in lines[1:])
+
+
+def row_ids(subject: Subject, registry: Registry, store: Store) -> dict[str, np.ndarray]:
+    """Return what tells the rows of each split by their values, where they have values."""
+    names = [s for s in SPLITS if s in subject.splits]
+    found = _values(subject, registry, store, Request(), [f"{name}_row_ids" for name in names])
+    return {name: found[f"{name}_row_ids"] for name in names if f"{name}_row_ids" in found}
+
+
+def content_of(ids: np.ndarray) -> np.ndarray:
+    """Return the ids of rows as text that no table program takes for a number: (n,) str."""
+    return np.array([f"x{int(i):016x}" for i in ids], dtype=object)
+
+
+def _values(
+    subject: Subject, registry: Registry, store: Store, request: Request, wanted: Sequence[str]
+) -> dict[str, Any]:  # Any: what artifacts return
+    fields = {**fields_of(subject), "device": request.device, **request.purpose_fields}
+    wanted = [name for name in wanted if engine.exists(registry, fields, name)]
+    outcomes = engine.compute(
+        registry, fields, wanted, store=store, seed=request.seed, options=request.options
+    )
+    return {name: o.value for name, o in outcomes.items() if o.state == "done"}
+
+
+def _part(
+    subject: Subject, name: str, doubts: Mapping[str, np.ndarray], ids: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    split = subject.splits[name]
+    classes = np.array(subject.task.classes, dtype=object)
+    assert split.target is not None, "what has doubtful labels has labels"
+    order = np.argsort(-doubts["suspicion"], kind="stable")
+    rows = order[doubts["sureness"][order] > doubts["own"][order]][:MOST]
+    blank = np.full(len(rows), "", dtype=object)
+    return {
+        "split": np.full(len(rows), name, dtype=object),
+        "source_row": split.source_rows[rows],
+        "content": blank if ids is None else content_of(ids[rows]),
+        "label": classes[split.target[rows]],
+        "suggested": classes[doubts["suggested"][rows]],
+        "sureness": np.round(doubts["sureness"][rows], 3),
+        DECISION: blank,
+    }
