@@ -33,11 +33,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """A node has its value (or is not applicable)."""
+    """A node has its value (or is not applicable); `key` is empty where it has no identity."""
 
     name: str
     seconds: float
     from_store: bool
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ class _Run:
             self._values[node.name] = found.value
             found_so = Outcome(node.name, "done")
         self._end(node, replace(found_so, from_store=True, key=key or ""))
-        self._emit(Finished(node.name, 0.0, from_store=True))
+        self._emit(Finished(node.name, 0.0, from_store=True, key=key or ""))
         return True
 
     def _run(self, node: Node) -> None:
@@ -223,7 +223,7 @@ class _Run:
         if outcome.state == "error":
             self._emit(Failed(node.name, outcome.reason or "", seconds))
         else:
-            self._emit(Finished(node.name, seconds, from_store=False))
+            self._emit(Finished(node.name, seconds, from_store=False, key=outcome.key))
 
     def _judged(self, node: Node, result: Success[Any] | Failure) -> Outcome:
         name, key = node.name, self._key(node.name) or ""

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from roadworthy.engine import Outcome, Store, artifact, exists
+from roadworthy.engine import artifact, exists
 from roadworthy.procedures.paired import Side
+from roadworthy.procedures.training_time import WEIGHTS, training_time
 from roadworthy.results import Cost
 from roadworthy.subject import Predictor
 
@@ -39,15 +40,11 @@ def cost_of(side: Side) -> Cost:
 
     Seconds of training are those of the run that trained it, kept beside its weights.
     """
-    names = [n for n in ("weights", TIMING.__name__) if exists(side.how.registry, side.fields, n)]
+    names = [n for n in (WEIGHTS, TIMING.__name__) if exists(side.how.registry, side.fields, n)]
     known = side.values(names)
-    weights, spent = known.get("weights"), known.get(TIMING.__name__)
-    trained = "weights" in names and "weights" not in side.fields
-    seconds = (
-        _training_seconds(side.outcomes(["weights"])["weights"], side.how.store)
-        if trained
-        else None
-    )
+    weights, spent = known.get(WEIGHTS), known.get(TIMING.__name__)
+    trained = WEIGHTS in names and WEIGHTS not in side.fields
+    seconds = training_time(side.outcomes([WEIGHTS])[WEIGHTS], side.how.store) if trained else None
     parameters, size = _size(weights)
     return Cost(
         training_seconds=None if seconds is None else round(seconds, 3),
@@ -55,24 +52,6 @@ def cost_of(side: Side) -> Cost:
         parameters=parameters,
         bytes=size,
     )
-
-
-def _training_seconds(outcome: Outcome, store: Store) -> float | None:
-    if outcome.state != "done" or not outcome.key:
-        return outcome.seconds if outcome.state == "done" else None
-    key = _key(outcome.key)
-    kept = store.get(key)
-    if kept is not None and isinstance(kept.value, float):
-        return kept.value
-    if outcome.from_store:
-        return None
-    return float(store.put(key, float(outcome.seconds)))
-
-
-def _key(of_weights: str) -> str:
-    from hashlib import sha256
-
-    return sha256(f"seconds of training\n{of_weights}".encode()).hexdigest()
 
 
 def _size(weights: object) -> tuple[int | None, int | None]:
