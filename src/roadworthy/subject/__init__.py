@@ -7,7 +7,7 @@ from roadworthy.subject.decision import DecisionRule
 from roadworthy.subject.fields import fields_of
 from roadworthy.subject.intake import Model, model_from_file, model_from_object, with_model
 from roadworthy.subject.live import subject_from
-from roadworthy.subject.model import Augmentation, Network, Pretraining, Recipe
+from roadworthy.subject.model import AdversarialTraining, Augmentation, Network, Pretraining, Recipe
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
 from roadworthy.subject.predictor import Predictor
@@ -20,6 +20,7 @@ from roadworthy.subject.variant import Trainer, Variant
 
 __all__ = [
     "BUILTIN",
+    "AdversarialTraining",
     "Attribute",
     "Augmentation",
     "Column",

@@ -18,7 +18,8 @@ class Augmentation:
         Of images and series: "rotation" (degrees at most), "scaling" (share at most, up or down), "flip"
         and "vertical_flip" (share of rows that are mirrored), "shift" (share of each side at most).
         Of any array: "noise" (standard deviations of the training values), "mixup" (alpha, Zhang et al. 2018),
-        "cutmix" (alpha, Yun et al. 2019). Of tables: "mask" (share of cells that take the value of another row),
+        "cutmix" (alpha, Yun et al. 2019), "gaussian" (standard deviation in the unit of the inputs, Cohen et al. 2019),
+        "corruption" (severity at most, 1 to 5: a kind of corruption by chance for each row). Of tables: "mask" (share of cells that take the value of another row),
         "jitter" (standard deviations of each numeric column), "mixup".
     amount : float
         In the unit of the kind; 0 changes nothing.
@@ -31,6 +32,8 @@ class Augmentation:
         "vertical_flip",
         "shift",
         "noise",
+        "gaussian",
+        "corruption",
         "mixup",
         "cutmix",
         "mask",
@@ -53,6 +56,40 @@ class Pretraining:
 
     method: Literal["masked", "contrastive"]
     epochs: int
+
+
+@dataclass(frozen=True)
+class AdversarialTraining:
+    """Learning from inputs that an adversary has moved, at every step against the network as it is then.
+
+    Parameters
+    ----------
+    method : {"pgd", "trades", "fast", "free"}
+        "pgd": the loss at the worst point found (Madry et al. 2018). "trades": the loss at the row itself plus
+        `beta` times how far the answer moves (Zhang et al. 2019). "fast": one step from a random start (Wong et
+        al. 2020). "free": each batch is gone through `steps` times, weights and inputs moved by the same gradient
+        (Shafahi et al. 2019); epochs then take so many steps more.
+    eps : float
+        How far an input may be moved, in its own unit; 0 changes nothing.
+    low, high : float
+        Range of the inputs.
+    norm : {"linf", "l2"}
+    steps : int
+        Of the adversary for each batch; "fast" takes one.
+    beta : float
+        Of "trades".
+    random : bool
+        As a control: inputs are moved as far, but anywhere.
+    """
+
+    method: Literal["pgd", "trades", "fast", "free"]
+    eps: float
+    low: float
+    high: float
+    norm: Literal["linf", "l2"] = "linf"
+    steps: int = 7
+    beta: float = 6.0
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +122,12 @@ class Recipe:
         Largest norm of the gradient of all weights together.
     mixed_precision : bool
         Compute in bfloat16 where that is safe; weights stay float32.
+    adversarial : AdversarialTraining or None
+        The epoch that is best against the adversary is kept: on validation rows, without them on training rows.
+        It notices where "fast" or "free" training has come to fail against more steps.
+    distillation : float or None
+        Temperature of defensive distillation (Papernot et al. 2016): a network is trained at this temperature, and
+        another one on its probabilities; answers are given at temperature 1.
     pretraining : Pretraining or None
     pseudo_labels : float or None
         Rows without a target are added with the class that the model, trained once without them, gives at least this
@@ -114,6 +157,8 @@ class Recipe:
     logit_adjustment: float = 0.0
     clip_norm: float | None = None
     mixed_precision: bool = False
+    adversarial: AdversarialTraining | None = None
+    distillation: float | None = None
     pretraining: Pretraining | None = None
     pseudo_labels: float | None = None
     synthetic: float = 0.0

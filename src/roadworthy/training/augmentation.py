@@ -55,6 +55,13 @@ class Batch:
         )
         return sum(others, start=first)
 
+    def answered(self, probabilities: "Tensor") -> "Batch":
+        """Return the rows with these probabilities (n, c) in place of their targets."""
+        weights = [part.weights for part in self.parts]
+        known = [each for each in weights if each is not None]
+        together = sum(known[1:], start=known[0]) if len(known) == len(weights) else None
+        return Batch(self.inputs, (Part(probabilities, together),))
+
 
 Step = Callable[[Batch, "Generator"], Batch]
 
@@ -139,6 +146,8 @@ def _is_active(augmentation: Augmentation) -> bool:
 
 
 def _step(augmentation: Augmentation, layout: Layout, rows: "Tensor") -> Step:
+    import torch
+
     match augmentation.kind:
         case "flip":
             return partial(_flip, layout, 3, augmentation.amount)
@@ -146,6 +155,8 @@ def _step(augmentation: Augmentation, layout: Layout, rows: "Tensor") -> Step:
             return partial(_flip, layout, 2, augmentation.amount)
         case "noise":
             return partial(_noise, augmentation.amount * layout.spread(rows))
+        case "gaussian":
+            return partial(_noise, torch.tensor(augmentation.amount))
         case "jitter":
             return partial(_noise, augmentation.amount * layout.spread_of_columns(rows))
         case "mask":

@@ -1,5 +1,6 @@
 """A training under way: what changes from step to step, as one thing that can be laid down and taken up."""
 
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ from roadworthy.training.running import random_state, set_random_state
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from roadworthy.training.adversarial import Adversary
+
+
+Teacher = Callable[["Tensor"], "Tensor"]
 
 
 class Best:
@@ -49,10 +55,21 @@ class Course:
     recipe : Recipe
     augment : Augmenter
     device : str
+    adversary : Adversary, optional
+        Who moves the inputs of each batch.
+    teacher : callable, optional
+        What takes the place of the targets: inputs of a batch to probabilities (n, c).
     """
 
     def __init__(
-        self, module: "nn.Module", recipe: Recipe, augment: Augmenter, device: str
+        self,
+        module: "nn.Module",
+        recipe: Recipe,
+        augment: Augmenter,
+        device: str,
+        *,
+        adversary: "Adversary | None" = None,
+        teacher: Teacher | None = None,
     ) -> None:
         import torch
 
@@ -61,6 +78,8 @@ class Course:
         self.module = module
         self.recipe = recipe
         self.augment = augment
+        self.adversary = adversary
+        self.teacher = teacher
         self.device = device
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         if not self.parameters:

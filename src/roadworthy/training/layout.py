@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["table", "flat", "series", "image", "array", "codes"]
 
-SERIES = ("scaling", "flip", "shift", "noise", "mixup", "cutmix")
+SERIES = ("scaling", "flip", "shift", "noise", "gaussian", "corruption", "mixup", "cutmix")
 FITTING: dict[str, tuple[str, ...]] = {
     "table": ("mask", "jitter", "mixup"),
     "flat": (*SERIES, "mask", "jitter"),
     "series": SERIES,
     "image": ("rotation", *SERIES, "vertical_flip"),
-    "array": ("noise", "mixup"),
+    "array": ("noise", "gaussian", "mixup"),
     "codes": ("mask",),
 }
 WORDS = {

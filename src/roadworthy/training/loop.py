@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.subject import Column, Network, Recipe
-from roadworthy.training.augmentation import Batch, Part, augmenter
+from roadworthy.training.augmentation import Augmenter, Batch, Part, augmenter
 from roadworthy.training.checkpoint import Checkpoint, identity_of_training
-from roadworthy.training.course import Course
+from roadworthy.training.course import Course, Teacher
 from roadworthy.training.divergence import refuse_divergence
 from roadworthy.training.jobs import Examples
 from roadworthy.training.objective import Objective
@@ -29,6 +29,8 @@ from roadworthy.training.streaming import Rows, rows_on
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from roadworthy.training.adversarial import Adversary
+
 Progress = Callable[[int, int, float | None], None]
 
 
@@ -42,6 +44,7 @@ def train(
     progress: Progress | None = None,
     unfinished: Path | None = None,
     columns: Sequence[Column] = (),
+    teacher: Teacher | None = None,
 ) -> dict[str, np.ndarray]:
     """Train a fresh module of `network` and return its weights and buffers by name.
 
@@ -74,6 +77,8 @@ def train(
         threads); a file that is damaged or of another training is not read. The caller removes it.
     columns : sequence of Column
         Of a table's inputs, for augmentation.
+    teacher : callable, optional
+        Inputs of a batch to probabilities (n, c) that take the place of its targets.
 
     Raises
     ------
@@ -93,14 +98,18 @@ def train(
             kept = None if recipe.patience is None else validation
             held_out = kept and rows_on(kept, module, device)
             objective = prepared(module, rows, recipe)
-            course = Course(module, recipe, augmenter(recipe, rows, module, columns), device)
+            augment = augmenter(recipe, rows, module, columns)
+            adversary = _adversary(recipe, module, rows, augment, columns)
+            if adversary is not None:  # what an epoch is worth shows only against the adversary
+                held_out = rows if held_out is None else held_out
+            course = Course(module, recipe, augment, device, adversary=adversary, teacher=teacher)
             checkpoint = _checkpoint(unfinished, course, training, validation)
             for loss in _epochs(course, rows, objective, checkpoint):
                 epoch = course.epoch + 1
                 refuse_divergence(loss, epoch, recipe, training)
                 found = None
                 if held_out is not None and len(held_out) > 0:
-                    found = mean_loss(module, held_out, objective)
+                    found = mean_loss(module, held_out, objective, adversary)
                     refuse_divergence(found, epoch, recipe, training)
                 course.best.see(found)
                 if progress is not None:
@@ -108,6 +117,17 @@ def train(
                 if course.best.is_over:
                     break
         return {name: value.cpu().numpy() for name, value in course.best.state.items()}
+
+
+def _adversary(
+    recipe: Recipe, module: "nn.Module", rows: Rows, augment: Augmenter, columns: Sequence[Column]
+) -> "Adversary | None":
+    if recipe.adversarial is None:
+        return None
+    from roadworthy.training.adversarial import adversary_of
+
+    some = rows.sample(recipe.seed)
+    return adversary_of(recipe.adversarial, module, some, augment.generator, is_table=bool(columns))
 
 
 def _checkpoint(
@@ -150,35 +170,60 @@ def _epochs(
 
 def _take_step(course: Course, batch: Batch, objective: Objective, rate: float) -> "Tensor":
     """Change the weights by one batch; return its loss."""
-    import torch
-
     recipe = course.recipe
     batch = course.augment(batch)
-    with half_precision(course.device, recipe.mixed_precision):
-        outputs = forward(course.module, batch.inputs)
-    loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
-    if recipe.l1 != 0:
-        loss = loss + recipe.l1 * absolute_sum(course.penalised)
-    for parameter in course.parameters:
-        parameter.grad = None
-    loss.backward()
-    if recipe.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(course.parameters, recipe.clip_norm)
-    course.optimizer.descend(rate)
+    if course.teacher is not None:
+        batch = batch.answered(course.teacher(batch.inputs))
+
+    def loss_of(batch: Batch) -> "Tensor":
+        with half_precision(course.device, recipe.mixed_precision):
+            outputs = forward(course.module, batch.inputs)
+        loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
+        return loss + recipe.l1 * absolute_sum(course.penalised) if recipe.l1 != 0 else loss
+
+    if course.adversary is not None:
+        return course.adversary.train(
+            course.module, batch, loss_of, lambda loss: _descend(course, loss, rate)
+        )
+    loss = loss_of(batch)
+    _descend(course, loss, rate)
     return loss.detach()
 
 
-def mean_loss(module: "nn.Module", rows: Rows, objective: Objective) -> float:
-    """Return the mean loss over rows in evaluation mode, without label smoothing."""
+def _descend(course: Course, loss: "Tensor", rate: float) -> None:
+    import torch
+
+    for parameter in course.parameters:
+        parameter.grad = None
+    loss.backward()
+    if course.recipe.clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(course.parameters, course.recipe.clip_norm)
+    course.optimizer.descend(rate)
+
+
+def mean_loss(
+    module: "nn.Module", rows: Rows, objective: Objective, adversary: "Adversary | None" = None
+) -> float:
+    """Return the mean loss over rows in evaluation mode, without label smoothing.
+
+    With an adversary over the first rows alone (`adversarial.WATCHED_ROWS`), moved by it.
+    """
     import torch
 
     module.eval()
     total, size = 0.0, rows_at_a_time(rows.source.shape)
-    with torch.inference_mode():
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            weights = None if rows.weights is None else rows.weights[part]
-            target = rows.target[part]
-            outputs = forward(module, rows.inputs(part))
+    n = len(rows) if adversary is None else adversary.rows_to_watch(len(rows))
+    for start in range(0, n, size):
+        part = slice(start, min(start + size, n))
+        weights = None if rows.weights is None else rows.weights[part]
+        target, inputs = rows.target[part], rows.inputs(part)
+
+        def harm(outputs: "Tensor", target: "Tensor" = target) -> "Tensor":
+            return objective(outputs, target, 0.0)
+
+        if adversary is not None:
+            inputs = adversary.watched(module, inputs, harm)
+        with torch.inference_mode():
+            outputs = forward(module, inputs)
             total += float(objective(outputs, target, 0.0, weights)) * len(target)
-    return total / len(rows)
+    return total / n

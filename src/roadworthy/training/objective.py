@@ -64,6 +64,17 @@ def adjusted_cross_entropy(shift: "Tensor", *, probabilities: bool) -> Objective
     return objective
 
 
+def tempered(objective: Objective, temperature: float) -> Objective:
+    """Loss of logits divided by a temperature."""
+
+    def at_temperature(
+        outputs: "Tensor", target: "Tensor", smoothing: float, weights: "Tensor | None" = None
+    ) -> "Tensor":
+        return objective(outputs / temperature, target, smoothing, weights)
+
+    return at_temperature
+
+
 def logit_shift(target: "Tensor", c: int, strength: float) -> "Tensor":
     """Return what logit adjustment adds to the logits of c classes in the loss: (c,) float32.
 
@@ -127,7 +138,7 @@ def _cross_entropy(
     from torch.nn import functional
 
     members = logits.shape[1]
-    labels = target if members == 1 else target.repeat_interleave(members)
+    labels = target if members == 1 else target.repeat_interleave(members, dim=0)
     if weights is None:
         return functional.cross_entropy(logits.flatten(0, 1), labels, label_smoothing=smoothing)
     losses = functional.cross_entropy(

@@ -13,6 +13,7 @@ from roadworthy.training.objective import (
     gives_probabilities,
     logit_shift,
     squared_error,
+    tempered,
     with_classes,
 )
 from roadworthy.training.running import forward, rows_at_a_time
@@ -56,6 +57,11 @@ def prepared(module: "nn.Module", rows: Rows, recipe: Recipe) -> Objective:
 
 def _objective(module: "nn.Module", rows: Rows, recipe: Recipe) -> Objective:
     if rows.target.is_floating_point():
+        if recipe.distillation is not None:
+            raise UserError(
+                "The recipe asks for distillation, but the target is a number: there are no probabilities to learn "
+                "from. Set `distillation` of the recipe to None."
+            )
         if recipe.logit_adjustment != 0:
             raise UserError(
                 f"The recipe asks for logit adjustment ({recipe.logit_adjustment:g}), but the target is "
@@ -69,10 +75,22 @@ def _objective(module: "nn.Module", rows: Rows, recipe: Recipe) -> Objective:
     c = with_classes(some).shape[-1]
     _refuse_labels_beyond(c, rows.target)
     probabilities = gives_probabilities(some)
+    if recipe.distillation is not None:
+        return _tempered(recipe.distillation, probabilities=probabilities)
     if recipe.logit_adjustment != 0:
         shift = logit_shift(rows.target, c, recipe.logit_adjustment)
         return adjusted_cross_entropy(shift, probabilities=probabilities)
     return cross_entropy_of_probabilities if probabilities else cross_entropy
+
+
+def _tempered(temperature: float, *, probabilities: bool) -> Objective:
+    if not temperature >= 1 or probabilities:
+        raise UserError(
+            f"The recipe asks for distillation at temperature {temperature:g}; a temperature of at least 1, and a "
+            "model that gives logits rather than probabilities, were expected. Set `distillation` of the recipe to "
+            "None, or let the model end in a linear layer."
+        )
+    return tempered(cross_entropy, temperature)
 
 
 def _refuse_labels_beyond(c: int, target: "Tensor") -> None:

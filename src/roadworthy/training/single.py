@@ -6,6 +6,7 @@ import numpy as np
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Recipe
+from roadworthy.training.course import Teacher
 from roadworthy.training.generative import with_synthetic_rows
 from roadworthy.training.jobs import Job
 from roadworthy.training.loop import Progress, train
@@ -20,6 +21,7 @@ def is_plain(recipe: Recipe) -> bool:
         (recipe.pretraining is None or recipe.pretraining.epochs == 0)
         and recipe.pseudo_labels is None
         and recipe.synthetic == 0
+        and recipe.distillation is None
     )
 
 
@@ -47,7 +49,7 @@ def trained(job: Job, progress: Progress | None = None) -> dict[str, np.ndarray]
         return _plainly(job, progress)
     _refuse_streamed(job)
     before = recipe.pretraining.epochs if recipe.pretraining is not None else 0
-    rounds = 1 if recipe.pseudo_labels is None else 2
+    rounds = 1 + (recipe.pseudo_labels is not None) + (recipe.distillation is not None)
     total = before + rounds * recipe.epochs
     if recipe.synthetic > 0:
         job = replace(job, training=with_synthetic_rows(job), rows=None)
@@ -58,16 +60,38 @@ def trained(job: Job, progress: Progress | None = None) -> dict[str, np.ndarray]
         job, recipe=replace(recipe, pretraining=None, pseudo_labels=None, synthetic=0.0, sham=False)
     )
     if recipe.pseudo_labels is None:
-        return _plainly(plain, _part(progress, before, total))
-    first = _plainly(replace(plain, unfinished=None), _part(progress, before, total))
+        return _distilled(plain, progress, before, total)
+    # Looking for rows that it is sure of needs no defence yet.
+    undefended = replace(plain, recipe=replace(plain.recipe, adversarial=None, distillation=None))
+    first = _plainly(_without_file(undefended), _part(progress, before, total))
     more = with_pseudo_labels(job, first)
     if more is None:
         return first
     again = replace(plain, training=more, rows=None)
-    return _plainly(again, _part(progress, before + recipe.epochs, total))
+    return _distilled(again, progress, before + recipe.epochs, total)
 
 
-def _plainly(job: Job, progress: Progress | None) -> dict[str, np.ndarray]:
+def _distilled(
+    job: Job, progress: Progress | None, before: int, total: int
+) -> dict[str, np.ndarray]:
+    """Train a network; where the recipe has a temperature, another one on its probabilities in place of labels."""
+    temperature = job.recipe.distillation
+    if temperature is None:
+        return _plainly(job, _part(progress, before, total))
+    from roadworthy.training.distillation import teacher_of
+
+    first = _plainly(_without_file(job), _part(progress, before, total))
+    teacher = teacher_of(job.network, first, temperature, job.device)
+    return _plainly(job, _part(progress, before + job.recipe.epochs, total), teacher)
+
+
+def _without_file(job: Job) -> Job:
+    return replace(job, unfinished=None)
+
+
+def _plainly(
+    job: Job, progress: Progress | None, teacher: Teacher | None = None
+) -> dict[str, np.ndarray]:
     return train(
         job.network,
         job.recipe,
@@ -77,6 +101,7 @@ def _plainly(job: Job, progress: Progress | None) -> dict[str, np.ndarray]:
         progress=progress,
         unfinished=job.unfinished,
         columns=job.columns,
+        teacher=teacher,
     )
 
 
