@@ -139,7 +139,7 @@ def _model_from_factory(reference: str, weights: str | Path | None) -> Model:
     import torch
 
     factory = function_named(reference, option="--model")
-    made = _called(factory, reference)
+    made = called(factory, reference)
     if not isinstance(made, torch.nn.Module):
         if weights is not None:
             raise UserError(
@@ -156,7 +156,8 @@ def _model_from_factory(reference: str, weights: str | Path | None) -> Model:
     return Model(network, loaded, note=note)
 
 
-def _called(factory: Callable[[], Any], reference: str) -> Any:  # Any: whatever the user returns
+def called(factory: Callable[[], Any], reference: str) -> Any:  # Any: whatever the user returns
+    """Return what a factory makes when it is called without arguments."""
     try:
         inspect.signature(factory).bind()
     except TypeError as error:

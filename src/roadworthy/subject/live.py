@@ -13,6 +13,7 @@ from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.columns import Roles
 from roadworthy.subject.intake import model_from_object, with_model
 from roadworthy.subject.live_tables import LiveTable, is_table_like, live_table, stacked
+from roadworthy.subject.live_weights import Weights, model_with_weights
 from roadworthy.subject.loaders import as_array, is_loader, read_loader
 from roadworthy.subject.model import Recipe
 from roadworthy.subject.options import DataOptions
@@ -25,6 +26,7 @@ Data = Any
 def subject_from(
     model: Any = None,  # Any: a module, an estimator, a callable
     *,
+    weights: Weights = None,
     train: Data = None,
     validation: Data = None,
     test: Data = None,
@@ -52,7 +54,9 @@ def subject_from(
     Parameters
     ----------
     model : nn.Module, estimator or callable, optional
-        None: a default model is trained.
+        None: a default model is trained. A class of modules is trained by the recipe.
+    weights : path or mapping of name to tensor, optional
+        Trained weights of a class of modules, or of a function that builds a module.
     train, validation, test : data, optional
         Tables with a target column, (inputs, target) pairs, DataLoaders, Datasets, or files.
     data : data, optional
@@ -77,7 +81,11 @@ def subject_from(
     name : str, optional
         For reports.
     """
-    taken = model_from_object(model, recipe)
+    taken = (
+        model_from_object(model, recipe)
+        if weights is None
+        else model_with_weights(model, weights, recipe)
+    )
     options = DataOptions(
         roles=Roles(
             target=target,
