@@ -47,10 +47,14 @@ class Found:
     inputs : (n, ...) float32 Tensor
     margin : (n,) Tensor
         Logit of the label minus the largest other there; below 0: the answer is wrong.
+    forward, backward : (n,) Tensor, optional
+        Passes that each row took; None: as many for each.
     """
 
     inputs: Tensor
     margin: Tensor
+    forward: Tensor | None = None
+    backward: Tensor | None = None
 
 
 class Attack(Protocol):
@@ -77,12 +81,17 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     return of_label - others.amax(1)
 
 
-def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
-    """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool.
+def is_wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether the answer is not the label: (n,) bool.
 
     A tie of logits is answered with the lower code, and is wrong where that is another class. An answer that is
     not a number is no answer: it counts as wrong, as it would in use.
     """
+    return (logits.argmax(1) != labels) | logits.isnan().any(1)
+
+
+def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
+    """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool."""
     inputs = found.inputs.detach().float()
     logits = model.logits(inputs)
-    return threat.allows(points.inputs, inputs) & (logits.argmax(1) != points.labels)
+    return threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)

@@ -1,14 +1,24 @@
 """A network as attacks see it: in evaluation mode, its weights frozen, its passes counted."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from roadworthy.errors import NotApplicable
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""
+Forward = Callable[[Tensor], Tensor]
+"""Inputs (n, ...) to outputs (n, c) or (n,)."""
+Precision = Literal["float32", "bfloat16"]
+Part = TypeVar("Part")
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+"""How torch says it on a processor, where it has no exception of its own for it."""
 
 
 @dataclass
@@ -24,55 +34,142 @@ class AttackedModel:
 
     Parameters
     ----------
-    module : nn.Module
-        Takes raw inputs, preprocessing included. Use `attacked` to have its mode restored.
+    module : nn.Module or callable
+        Takes raw inputs, preprocessing included. Use `attacked` to have its mode restored. A callable that is no
+        module is a black box: it has no gradients.
     classes : int
         Number of classes c.
     gives_probabilities : bool
         Its outputs are probabilities, whose logarithms are then the logits.
     chunk : int
-        Rows at a time: as many as fit into the caches is fastest on a processor.
+        Rows at a time: as many as fit into the caches is fastest on a processor. Halved where memory does not suffice.
+    precision : {"float32", "bfloat16"}
+        Of the gradients, and of the logits that come with them; `logits` is always float32.
+    forward : callable, optional
+        A faster way to the same outputs, without gradients.
     """
 
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | Forward,
         classes: int,
         *,
         gives_probabilities: bool = False,
         chunk: int = 128,
+        precision: Precision = "float32",
+        forward: Forward | None = None,
     ) -> None:
         self.module = module
         self.classes = classes
         self.gives_probabilities = gives_probabilities
         self.chunk = chunk
+        self.precision: Precision = precision
+        self.forward = forward
         self.passes = Passes()
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether gradients come in lower precision, so that what they find needs to be confirmed."""
+        return self.precision != "float32"
+
+    def exact(self) -> "AttackedModel":
+        """Return the same model with gradients in float32, counting into the same passes."""
+        found = AttackedModel(
+            self.module,
+            self.classes,
+            gives_probabilities=self.gives_probabilities,
+            chunk=self.chunk,
+            forward=self.forward,
+        )
+        found.passes = self.passes
+        return found
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return the logits without gradients: (n, c) float32."""
         with torch.no_grad():
-            return torch.cat([self._logits(part) for part in self._parts(inputs)])
+            parts = self._in_chunks(inputs, self._forward)
+        return torch.cat(parts) if parts else inputs.new_zeros(0, self.classes)
 
     def gradient(self, inputs: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
-        """Return loss (n,), its gradient by the inputs (n, ...), and the logits (n, c)."""
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
-        for part, of in zip(self._parts(inputs), labels.split(self.chunk), strict=True):
-            at = part.detach().requires_grad_()
-            with torch.enable_grad():
-                logits = self._logits(at)
-                losses = loss(logits, of)
-                (slope,) = torch.autograd.grad(losses.sum(), at)
-            self.passes.backward += len(part)
-            found.append((losses.detach(), slope, logits.detach()))
-        losses, slopes, logits = zip(*found, strict=True)
+        """Return loss (n,), its gradient by the inputs (n, ...), and the logits (n, c).
+
+        Raises
+        ------
+        NotApplicable
+            Where the outputs do not depend on the inputs in a way that has gradients.
+        """
+        parts = self._in_chunks(
+            inputs, lambda part, at: self._gradient(part, labels[at : at + len(part)], loss)
+        )
+        losses, slopes, logits = zip(*parts, strict=True)
         return torch.cat(losses), torch.cat(slopes), torch.cat(logits)
 
-    def _parts(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        return inputs.split(self.chunk)
+    def has_gradients(self, inputs: Tensor) -> bool:
+        """Whether the outputs for these inputs can be differentiated at all; the gradients may still be zero."""
+        if not isinstance(self.module, nn.Module):
+            return False
+        self.logits(inputs)  # what fails here fails without gradients too, and is an error
+        try:
+            with torch.enable_grad():
+                return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
+        except RuntimeError:
+            # As from a call of .numpy() inside, which a tensor with gradients refuses.
+            return False
 
-    def _logits(self, inputs: Tensor) -> Tensor:
+    def _in_chunks(self, inputs: Tensor, run: Callable[[Tensor, int], Part]) -> list[Part]:
+        """Run chunk after chunk; where memory does not suffice for one, in smaller ones."""
+        found: list[Part] = []
+        at = 0
+        while at < len(inputs):
+            part = inputs[at : at + self.chunk]
+            try:
+                found.append(run(part, at))
+            except (MemoryError, RuntimeError) as error:
+                if len(part) == 1 or not _is_lack_of_memory(error):
+                    raise
+                self.chunk = len(part) // 2
+                continue
+            at += len(part)
+        return found
+
+    def _forward(self, inputs: Tensor, _: int) -> Tensor:
         self.passes.forward += len(inputs)
-        return as_logits(self.module(inputs), self.classes, self.gives_probabilities)
+        outputs = self._outputs(inputs) if self.forward is None else self.forward(inputs)
+        return as_logits(outputs, self.classes, self.gives_probabilities)
+
+    def _gradient(
+        self, inputs: Tensor, labels: Tensor, loss: Loss
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        at = inputs.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            with self._searching(inputs):
+                outputs = self._outputs(at)
+            if not outputs.requires_grad:
+                raise NotApplicable(
+                    "the model's outputs have no gradients by its inputs, so attacks that follow gradients do not "
+                    "apply; leave out the step that cuts them, or attack it as a black box"
+                )
+            logits = as_logits(outputs, self.classes, self.gives_probabilities)
+            losses = loss(logits, labels)
+            (slope,) = torch.autograd.grad(losses.sum(), at)
+        self.passes.forward += len(inputs)
+        self.passes.backward += len(inputs)
+        return losses.detach(), slope, logits.detach()
+
+    def _searching(self, inputs: Tensor) -> AbstractContextManager[object]:
+        if not self.is_coarse:
+            return nullcontext()
+        return torch.autocast(inputs.device.type, torch.bfloat16)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        return self.module(inputs)
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = str(error).lower()
+    return any(words in said for words in OUT_OF_MEMORY)
 
 
 def as_logits(outputs: Tensor, classes: int, are_probabilities: bool) -> Tensor:
