@@ -194,15 +194,22 @@ def from_command_line(
     )
     default = RUNS / f"{file_name(subject.name)}-fix-{report.fix.subject.key[:8]}"
     folder = Path(settings.audit.out or default)
-    report.save(folder)
     console = Console()
-    console.print(report)
+    console.print(report)  # before it is saved: a full disk does not hide what was found
+    report.save(folder)
     console.print(f"Report: [bold]{folder / 'report.html'}[/]", soft_wrap=True)
+    refused: list[str] = []
     for name in asked.accept:
-        saved = report.accept(name, folder / "accepted" / name)
+        try:
+            saved = report.accept(name, folder / "accepted" / name)
+        except UserError as why:  # the others are saved all the same
+            refused.append(f"--accept {name}: {why}")
+            continue
         console.print(
             f"Saved with {name}: [bold]{saved}[/]  (roadworthy audit {saved})", soft_wrap=True
         )
+    if refused:
+        raise UserError("\n".join(refused))
     if report.accepted and not asked.accept:
         name = report.accepted[0].mitigation
         console.print(f"Save a repaired model: the same command with --accept {name}", style="dim")

@@ -5,6 +5,7 @@ is only ever appended to; the same look again (the same model, the same check) i
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -93,13 +94,26 @@ class ProofLog:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(look)) + "\n")
+            _append_line(self._path, json.dumps(asdict(look)))
         except OSError as error:
             raise UserError(
                 f"{self._path}: the opening of the proof rows cannot be logged "
                 f"({error.strerror or error}), so they stay sealed. Make the file writable, or name another."
             ) from error
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Append a line, all of it and on disk, or nothing: half a line would make a log unreadable."""
+    with path.open("ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            content = memoryview(line.encode() + b"\n")
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def hash_of_rows(ids: Sequence[int] | np.ndarray) -> str:
