@@ -197,8 +197,8 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
 def chosen(settings: list[str] | None) -> dict[str, dict[str, object]]:
     """Read NAME.OPTION=VALUE of `--set`: numbers, true and false as such, all else as text.
 
-    >>> chosen(["attack_outcomes.eps=0.1", "attack_outcomes.norm=l2"])
-    {'attack_outcomes': {'eps': 0.1, 'norm': 'l2'}}
+    >>> chosen(["attack_threat.eps=0.1", "attack_budget.attack=standard"])
+    {'attack_threat': {'eps': 0.1}, 'attack_budget': {'attack': 'standard'}}
     """
     found: dict[str, dict[str, object]] = {}
     for setting in settings or ():
@@ -206,7 +206,7 @@ def chosen(settings: list[str] | None) -> dict[str, dict[str, object]]:
         option, equals, value = rest.partition("=")
         if not (name and dot and option and equals and value):
             raise UserError(
-                f'--set {setting}: expected NAME.OPTION=VALUE, as in "--set attack_outcomes.eps=0.1". '
+                f'--set {setting}: expected NAME.OPTION=VALUE, as in "--set attack_threat.eps=0.1". '
                 "`roadworthy describe NAME` shows the options of a check or artifact."
             )
         found.setdefault(name.strip(), {})[option.strip()] = _value(value.strip())

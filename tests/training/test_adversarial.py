@@ -214,3 +214,33 @@ def test_gaussian_noise_has_the_deviation_that_was_asked_for() -> None:
     batch = Batch(given.inputs(slice(None)), (Part(given.target),))
     moved = augmenter(recipe, given, module)(batch).inputs - batch.inputs
     assert abs(float(moved.std()) - 0.5) < 0.02
+
+
+def test_corrupted_rows_keep_to_the_range_and_other_kinds_are_never_seen() -> None:
+    from roadworthy.perturbation.corruptions import kinds_for
+    from roadworthy.training.corrupting import Corrupting, kinds_to_train_on
+
+    images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    corrupting = Corrupting.of(images)
+    assert set(corrupting.amounts) == set(kinds_to_train_on((40, 1, 8, 8)))
+    assert len(set(kinds_for((40, 1, 8, 8))) - set(corrupting.amounts)) >= 7
+    changed = [
+        corrupting.changed(images, 3.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    ]
+    assert torch.equal(changed[0], changed[1])
+    assert not torch.equal(changed[0], changed[2])
+    assert float(changed[0].min()) >= float(images.min())
+    assert float(changed[0].max()) <= float(images.max())
+    assert torch.equal(corrupting.changed(images, 0.0, torch.Generator().manual_seed(1)), images)
+
+
+def test_a_network_is_trained_on_corrupted_images() -> None:
+    from roadworthy.subject import Augmentation
+    from roadworthy.subject.builtin import small_conv_net
+
+    images = RNG.random((60, 1, 8, 8)).astype(np.float32)
+    examples = Examples(images, RNG.integers(0, 10, 60))
+    recipe = replace(RECIPE, epochs=1, augmentation=(Augmentation("corruption", 3.0),))
+    plain = train(Network(small_conv_net), replace(recipe, augmentation=()), examples)
+    found = train(Network(small_conv_net), recipe, examples)
+    assert any(not np.array_equal(found[name], plain[name]) for name in plain)

@@ -112,7 +112,7 @@ def _bounds(bounds: Mapping[str, Bound]) -> str:
 
 def _options(options: Mapping[str, Mapping[str, object]]) -> str:
     if not options:
-        return '# attack_outcomes = { eps = 0.03, norm = "linf" }\n'
+        return "# attack_threat = { eps = 0.03 }\n"
     return "".join(f"{_key(name)} = {_table(chosen)}\n" for name, chosen in options.items())
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.errors import UserError
 from roadworthy.subject import Augmentation, Column, Recipe
+from roadworthy.training.corrupting import Corrupting
 from roadworthy.training.geometry import Warp, warped
 from roadworthy.training.layout import Layout, layout_of
 from roadworthy.training.streaming import Rows
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     from roadworthy.training.objective import Objective
 
 GEOMETRIC = ("rotation", "scaling", "shift")
-MOST = {"rotation": 180.0, "flip": 1.0, "vertical_flip": 1.0, "shift": 1.0, "mask": 1.0}
+MOST = {
+    "rotation": 180.0,
+    "flip": 1.0,
+    "vertical_flip": 1.0,
+    "shift": 1.0,
+    "mask": 1.0,
+    "corruption": 5.0,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +163,8 @@ def _step(augmentation: Augmentation, layout: Layout, rows: "Tensor") -> Step:
             return partial(_flip, layout, 2, augmentation.amount)
         case "noise":
             return partial(_noise, augmentation.amount * layout.spread(rows))
+        case "corruption":
+            return partial(_corrupt, Corrupting.of(rows), augmentation.amount)
         case "gaussian":
             return partial(_noise, torch.tensor(augmentation.amount))
         case "jitter":
@@ -192,6 +202,12 @@ def _noise(spread: "Tensor", batch: Batch, generator: "Generator") -> Batch:
 
     noise = torch.randn(batch.inputs.shape, generator=generator).to(batch.inputs.device)
     return replace(batch, inputs=batch.inputs + noise * spread)
+
+
+def _corrupt(
+    corrupting: Corrupting, severity: float, batch: Batch, generator: "Generator"
+) -> Batch:
+    return replace(batch, inputs=corrupting.changed(batch.inputs, severity, generator))
 
 
 def _mask(share: float, batch: Batch, generator: "Generator") -> Batch:
