@@ -115,6 +115,24 @@ def half_is_best(subject: Subject, strength: float) -> Subject:
     return subject.with_given(**right)
 
 
+@check(challenge="made_up", requires=AtMost(0.1, "a test"))
+def errors_left(test_inputs: np.ndarray, test_labels: np.ndarray) -> Measurement:
+    """Share of rows whose last input is not the label. Unit: share of rows."""
+    return rate(
+        int((test_inputs[:, -1] != test_labels).sum()), len(test_labels), unit="share of rows"
+    )
+
+
+@mitigation(targets="frozen_wrong", strengths=(0.5,), repairs="frozen")
+def right_at_a_price(subject: Subject, strength: float) -> Subject:
+    """Put frozen answers right, and spoil the inputs that another check looks at."""
+    made = half_is_best(subject, strength)
+    for name, split in subject.splits.items():
+        assert split.inputs is not None
+        made = made.with_inputs(name, split.inputs * (np.arange(split.n) % 5 > 0)[:, None])
+    return made
+
+
 @artifact(stored=False)
 def network() -> None:
     """Stand for the default network."""
@@ -160,6 +178,8 @@ def test_what_helps_beats_its_sham_and_luck_does_in_half() -> None:
     assert found["impossible"] == Unproven("impossible", "it never does")
     assert "no fault" in found["untested"].reason  # type: ignore[union-attr]
     assert "30 of 30 seeds" in in_words(helps)
+    assert helps.mistakes is None
+    assert "mistakes" not in in_words(helps)
 
 
 def test_the_strength_is_chosen_on_validation_rows_also_where_answers_are_frozen() -> None:
@@ -168,6 +188,20 @@ def test_the_strength_is_chosen_on_validation_rows_also_where_answers_are_frozen
     assert isinstance(proof, Proof)
     assert proof.strength == 0.5
     assert (proof.improved, proof.gain) == (4, pytest.approx(0.5))
+
+
+def test_what_costs_mistakes_is_not_shown_to_help() -> None:
+    registry = Registry.of(
+        frozen_wrong, errors_left, frozen, half_is_best, right_at_a_price, network, recipe
+    )
+    fine, dear = prove(subject(), registry, seeds=30)
+    assert isinstance(fine, Proof)
+    assert isinstance(dear, Proof)
+    assert fine.is_shown
+    assert fine.mistakes == 0
+    assert (dear.improved, dear.is_shown) == (30, False)
+    assert dear.mistakes == pytest.approx(0.1, abs=0.02)  # of every fifth row half have the label 1
+    assert "but at a price: mistakes left +0.1" in in_words(dear)
 
 
 def test_the_same_seeds_give_the_same_proof() -> None:

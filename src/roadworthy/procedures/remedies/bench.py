@@ -27,6 +27,7 @@ from roadworthy.statistics import clopper_pearson, mean
 from roadworthy.subject import Subject, fields_of
 
 PILOTS = 3  # seeds on which the strength is chosen; they are not counted
+MISTAKES = "errors_left"  # looked at beside the target, which a model that answers worse may better
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,25 @@ class _Trial:
     control: Marked | None
     sham: Marked | None
     at: float | None
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """What was measured under one seed.
+
+    Parameters
+    ----------
+    target : tuple of float
+        Without remedy, with it, with its sham.
+    mistakes : float or None
+        How many more are left with the remedy than with its sham.
+    unit : str
+        Of the target.
+    """
+
+    target: tuple[float, float, float]
+    mistakes: float | None
+    unit: str
 
 
 class Bench:
@@ -70,11 +90,11 @@ class Bench:
         trial = self._trial(marked)
         strength = self._strength(trial, seeds)
         found = self._measurements(trial, strength, seeds)
-        before, after, luck = np.array([[m.value for m in each] for each in found]).T
+        before, after, luck = np.array([each.target for each in found]).T
         gains = (luck - after) * (-1.0 if self._larger_is(trial) == "better" else 1.0)
         improved = int(np.sum(gains > 0))
         low, high = clopper_pearson(improved, seeds)
-        unit = found[0][0].unit
+        unit = found[0].unit
         gain = mean(gains, unit=unit)
         task = self.subject.task.kind
         return Proof(
@@ -94,13 +114,11 @@ class Bench:
             before=_short(float(before.mean())),
             unit=unit,
             code=code_of(self.registry, marked.name),
+            **_price(found),
         )
 
-    def _measurements(
-        self, trial: _Trial, strength: float, seeds: int
-    ) -> list[tuple[Measurement, Measurement, Measurement]]:
-        """Return for each seed the target without remedy, with it and with its sham."""
-        found: list[tuple[Measurement, Measurement, Measurement]] = []
+    def _measurements(self, trial: _Trial, strength: float, seeds: int) -> list[_Seed]:
+        found: list[_Seed] = []
         refusals: list[CannotApply] = []
         for repetition in range(seeds):
             broken = self._planted(trial, repetition)
@@ -110,13 +128,23 @@ class Bench:
                 control = self._shammed(trial, broken, strength, repetition)
             except CannotApply as why:  # where it does not apply it gains nothing
                 refusals.append(why)
-                found.append((before, before, before))
-                continue
+                made = control = broken
             after, luck = (self._measured(each, trial.check) for each in (made, control))
-            found.append((before, after, luck))
+            target = before.value, after.value, luck.value
+            found.append(_Seed(target, self._mistakes(trial, made, control), before.unit))
         if len(refusals) == seeds:
             raise refusals[0]
         return found
+
+    def _mistakes(self, trial: _Trial, made: Subject, control: Subject) -> float | None:
+        """Return how many more mistakes are left with the remedy than with the sham."""
+        if trial.check == MISTAKES or MISTAKES not in self.registry.checks:
+            return None
+        try:
+            after, luck = (self._measured(each, MISTAKES).value for each in (made, control))
+        except CannotApply:
+            return None
+        return after - luck
 
     def _trial(self, marked: Marked) -> _Trial:
         mark = marked.mark
@@ -258,3 +286,16 @@ def _trains_anew(before: Subject, after: Subject) -> bool:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def _price(found: Sequence[_Seed]) -> dict[str, float]:
+    """Return the fields of a proof that say what a remedy does to mistakes."""
+    changes = [each.mistakes for each in found if each.mistakes is not None]
+    if len(changes) < max(2, len(found)):
+        return {}
+    change = mean(np.array(changes), unit="share of the mistakes of a constant answer")
+    return {
+        "mistakes": _short(change.value),
+        "mistakes_low": _short(change.low),
+        "mistakes_high": _short(change.high),
+    }
