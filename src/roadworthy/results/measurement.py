@@ -87,6 +87,9 @@ class Measurement:
     details : str
         One or two plain sentences with the names and numbers that this measurement found.
     evidence : tuple of Evidence
+    doubts : tuple of str
+        Sentences without a full stop that say why the harm may be larger than it was found to be. Where there is
+        one, the measurement never passes.
     """
 
     value: float
@@ -100,6 +103,7 @@ class Measurement:
     seeds: int = 1
     details: str = ""
     evidence: tuple[Evidence, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert all(isfinite(v) for v in (self.value, self.low, self.high)), (

@@ -32,7 +32,8 @@ class Judgement(NamedTuple):
 def judge(measurement: Measurement, requirement: Requirement, least: int = 1) -> Judgement:
     """Return pass where the whole interval is on the good side, fail where all of it is on the bad side.
 
-    Touching the bound is good. Below `least` examples nothing is decided.
+    Touching the bound is good. Below `least` examples nothing is decided, and what is doubted does not pass: a
+    search that was misled may have missed harm, while the harm that it found is there.
 
     Parameters
     ----------
@@ -67,6 +68,14 @@ def judge(measurement: Measurement, requirement: Requirement, least: int = 1) ->
             + _measured(measurement, requirement),
             p,
             enough,
+        )
+    if measurement.doubts and good_low:
+        return Judgement(
+            "inconclusive",
+            "unreliable",
+            f"Not reliable here: {'; '.join(measurement.doubts)}. {_measured(measurement, requirement)}",
+            p,
+            None,
         )
     if good_high:
         return Judgement("pass", None, _measured(measurement, requirement), p, None)

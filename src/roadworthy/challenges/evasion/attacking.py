@@ -1,0 +1,244 @@
+"""A subject's model and rows, handed to the cascade of attacks."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from roadworthy.errors import NotApplicable, UserError
+from roadworthy.statistics import percent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from roadworthy.perturbation.attack import Points
+    from roadworthy.perturbation.budgets import AttackBudget, Budget
+    from roadworthy.perturbation.model import AttackedModel, Precision
+    from roadworthy.perturbation.threat import Ball
+    from roadworthy.subject import Predictor, Task
+
+MOST_ROWS = {"quick": 200}
+MOST_OTHERWISE = 1000
+MISLED = 0.1  # of the rows that stand after the gradients; as many that fall to a blind search are no accident
+FEWEST_MISLED = 3
+
+
+def most_rows(budget: str) -> int:
+    """Return how many rows a budget has time for."""
+    return MOST_ROWS.get(budget, MOST_OTHERWISE)
+
+
+def refuse_outside(inputs: np.ndarray, input_range: tuple[float, float]) -> None:
+    """Refuse rows with values outside of the stated range: a threat within it would not hold them."""
+    low, high = input_range
+    flat = inputs.reshape(len(inputs), -1)
+    inside = (flat >= low) & (flat <= high)  # NaN is not inside
+    bad = ~inside.all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        value = flat[row][~inside[row]][0]
+        raise UserError(
+            f"{int(bad.sum())} of {len(inputs)} test rows hold values outside of the stated range {low:g} to "
+            f"{high:g}; the first is row {row} (counted from 0) with {value:g}. State the range that the inputs "
+            "really have (--input-range LOW,HIGH), or mend these rows."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Threatened:
+    """Rows to attack.
+
+    Parameters
+    ----------
+    inputs : (m, ...) ndarray
+    labels : (m,) int64 ndarray
+    ids : (m,) uint64 ndarray
+    seed : int
+        Of the run.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    seed: int
+
+    def points(self) -> "Points":
+        """Return the rows as attacks take them."""
+        import torch
+
+        from roadworthy.perturbation.attack import Points
+        from roadworthy.perturbation.noise import RowNoise
+
+        return Points(
+            torch.from_numpy(np.array(self.inputs, np.float32)),
+            torch.from_numpy(np.array(self.labels, np.int64)),
+            RowNoise(np.asarray(self.ids), self.seed),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Attacking:
+    """A subject's model under attack.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    task : Task
+    output_kind : str
+    conduct : mapping of str to object, optional
+        As `conduct` of the model returns it.
+    """
+
+    predictor: "Predictor"
+    task: "Task"
+    output_kind: str
+    conduct: Mapping[str, object] | None = None
+
+    @contextmanager
+    def model(self) -> "Generator[Attacked]":
+        """Give the model, in evaluation mode and frozen inside the block."""
+        import torch
+
+        from roadworthy.perturbation.model import AttackedModel, attacked
+
+        if not self.task.is_classification:
+            raise NotApplicable(
+                "attacks look for another class, and the target of this task is a number"
+            )
+        module, conduct = self.predictor.module, self.conduct or {}
+        chunk = cast(int, conduct.get("chunk", 128))
+        precision = cast("Precision", conduct.get("precision", "float32"))
+
+        def blind(inputs: "Tensor") -> "Tensor":
+            found = self.predictor(inputs.cpu().numpy())
+            return torch.from_numpy(np.asarray(found, np.float32))
+
+        def built(run: "torch.nn.Module | None") -> "Attacked":
+            return Attacked(
+                AttackedModel(
+                    blind if run is None else run,
+                    len(self.task.classes),
+                    gives_probabilities=self.output_kind == "probabilities",
+                    chunk=chunk,
+                    precision=precision,
+                )
+            )
+
+        if module is None:
+            yield built(None)
+            return
+        _refuse_codes(module)
+        with attacked(module):
+            yield built(module)
+
+    def first(
+        self, rows: Threatened, threat: Mapping[str, object], budget: "AttackBudget"
+    ) -> np.ndarray:
+        """Attack every row: (m, k) float64."""
+        from roadworthy.perturbation.cascade import cascade
+
+        with self.model() as attacked:
+            ball = ball_of(threat)
+            attacks = budget_of(budget, threat, self.conduct or {}).first
+            return cascade(attacked.model, rows.points(), ball, attacks)
+
+    def second(
+        self,
+        before: np.ndarray,
+        rows: Threatened,
+        threat: Mapping[str, object],
+        budget: "AttackBudget",
+    ) -> np.ndarray:
+        """Attack the rows that stand harder: (m, k) float64."""
+        from roadworthy.perturbation.cascade import continued
+
+        chosen = budget_of(budget, threat, self.conduct or {})
+        with self.model() as attacked:
+            return continued(
+                before,
+                attacked.model,
+                rows.points(),
+                ball_of(threat),
+                chosen.escalated,
+                first=len(chosen.first),
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """The model inside the block of `Attacking.model`."""
+
+    model: "AttackedModel"
+
+    def conduct(
+        self, inputs: np.ndarray, labels: np.ndarray, *, is_timed: bool
+    ) -> dict[str, object]:
+        """Return how it is run: whether it has gradients, rows at a time, precision of the search."""
+        import torch
+
+        from roadworthy.perturbation.conduct import timed, usual
+
+        some = torch.from_numpy(np.array(inputs[:8], np.float32))
+        has_gradients = self.model.has_gradients(some)
+        found = usual(some)
+        if is_timed and has_gradients:
+            of = torch.from_numpy(np.array(labels[:8], np.int64))
+            found = timed(self.model, some, of)
+        return {
+            "gradients": has_gradients,
+            "chunk": found.chunk,
+            "precision": found.precision,
+        }
+
+
+def ball_of(threat: Mapping[str, object]) -> "Ball":
+    """Return the threat that an artifact states."""
+    from roadworthy.perturbation.threat import Ball
+
+    return Ball(**threat)  # pyright: ignore[reportArgumentType] - its own fields, by name
+
+
+def budget_of(
+    name: "AttackBudget", threat: Mapping[str, object], conduct: Mapping[str, object]
+) -> "Budget":
+    """Return the attacks of a budget that this model can be attacked by."""
+    from roadworthy.perturbation.budgets import budget
+
+    return budget(name, ball_of(threat), has_gradients=bool(conduct.get("gradients", True)))
+
+
+def surprises(
+    outcomes: np.ndarray,
+    threat: Mapping[str, object],
+    budget: "AttackBudget",
+    conduct: Mapping[str, object],
+) -> tuple[str, ...]:
+    """Say where a blind search broke many rows that attacks along gradients had left standing."""
+    from roadworthy.perturbation.cascade import Outcomes
+
+    found = Outcomes(outcomes)
+    gradient = len(budget_of(budget, threat, conduct).gradient)
+    if gradient == 0:
+        return ()
+    by = found.column("attack")
+    blind = int((by >= gradient).sum())
+    stood = int(found.standing.sum()) + blind
+    if blind < FEWEST_MISLED or blind <= MISLED * stood:
+        return ()
+    return (
+        f"a search without gradients broke {blind} of the {stood} rows ({percent(blind / stood)}) that attacks along "
+        "gradients had left standing, so the gradients mislead",
+    )
+
+
+def _refuse_codes(module: "Tensor | object") -> None:
+    import torch
+
+    assert isinstance(module, torch.nn.Module)
+    if any(isinstance(m, torch.nn.Embedding | torch.nn.EmbeddingBag) for m in module.modules()):
+        raise NotApplicable(
+            "the model looks codes up in a table, and codes cannot be changed a little; attacks on arrays need "
+            "inputs that are numbers"
+        )

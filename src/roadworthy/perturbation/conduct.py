@@ -1,0 +1,71 @@
+"""How attacks are run on this machine: how many rows at a time, and how exact the search."""
+
+import time
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from roadworthy.perturbation.losses import cross_entropy
+from roadworthy.perturbation.model import AttackedModel, Precision
+
+CHUNKS = (16, 32, 64, 128, 256, 512)
+USUAL_CHUNK = 128  # the fastest for two small networks on images of 8 x 8 and 28 x 28
+MOST_VALUES = 1 << 17  # of a chunk, where nothing was timed
+TIMED_PASSES = 3
+MARGIN = 0.9  # of the time in float32: less exact only where that is plainly faster
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a model is run. It changes no outcome beyond rounding: what is found is confirmed in float32.
+
+    Parameters
+    ----------
+    chunk : int
+        Rows at a time.
+    precision : {"float32", "bfloat16"}
+        Of gradients.
+    """
+
+    chunk: int
+    precision: Precision = "float32"
+
+
+def usual(inputs: Tensor) -> Conduct:
+    """Return how to run a model without having timed it: the same on every machine."""
+    values = prod(inputs.shape[1:])
+    return Conduct(max(8, min(USUAL_CHUNK, MOST_VALUES // max(values, 1))))
+
+
+def timed(model: AttackedModel, inputs: Tensor, labels: Tensor) -> Conduct:
+    """Return what is fastest for this model on these inputs, by trying."""
+    best, least = usual(inputs), float("inf")
+    for chunk in CHUNKS:
+        seconds = _seconds(model, inputs, labels, Conduct(chunk))
+        if seconds < least:
+            best, least = Conduct(chunk), seconds
+    coarse = Conduct(best.chunk, "bfloat16")
+    if _seconds(model, inputs, labels, coarse) < MARGIN * least:
+        return coarse
+    return best
+
+
+def _seconds(model: AttackedModel, inputs: Tensor, labels: Tensor, conduct: Conduct) -> float:
+    """Return the least seconds for one row forward and backward."""
+    tried = AttackedModel(
+        model.module,
+        model.classes,
+        gives_probabilities=model.gives_probabilities,
+        chunk=conduct.chunk,
+        precision=conduct.precision,
+    )
+    rows = torch.arange(conduct.chunk, device=inputs.device) % len(inputs)
+    at, of = inputs[rows], labels[rows]
+    found = float("inf")
+    for _ in range(TIMED_PASSES):
+        start = time.perf_counter()
+        tried.gradient(at, of, cross_entropy)
+        found = min(found, time.perf_counter() - start)
+    return found / conduct.chunk
