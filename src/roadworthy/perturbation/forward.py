@@ -1,0 +1,136 @@
+"""Forward passes through onnxruntime, for attacks that need no gradient."""
+
+import importlib.util
+import io
+import logging
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from roadworthy.perturbation.model import AttackedModel, Forward, Passes
+
+NEEDED = ("onnxruntime", "onnx", "onnxscript")
+WORTH = 50_000  # rows through a small network take as long as its export, 0.8 s on one core
+AGREES = 1e-4  # of the spread of the logits; float32 in another order of summation differs by less
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """What forward-only attacks run on.
+
+    Parameters
+    ----------
+    name : {"onnxruntime", "torch"}
+    call : callable, optional
+        (n, ...) inputs to outputs; None: the network itself.
+    reason : str
+        Why it is torch; empty otherwise.
+    """
+
+    name: Literal["onnxruntime", "torch"]
+    call: Forward | None = None
+    reason: str = ""
+
+    def of(self, model: AttackedModel) -> AttackedModel:
+        """Return the model with forward passes by this runner, counting into the same passes."""
+        found = AttackedModel(
+            model.module,
+            model.classes,
+            gives_probabilities=model.gives_probabilities,
+            chunk=model.chunk,
+            precision=model.precision,
+            forward=self.call,
+        )
+        found.passes = model.passes
+        return found
+
+
+def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int = WORTH) -> Runner:
+    """Return onnxruntime on one thread, or torch where that gives other answers or does not pay.
+
+    The export is tried on these rows, which must be answered as by torch: a network that draws random numbers, or
+    does what the exporter does not know, stays in torch. What is found to be wrong is confirmed in torch anyway.
+
+    Parameters
+    ----------
+    model : AttackedModel
+    inputs : (n, ...) Tensor
+        Real rows; the first `chunk` are compared.
+    passes : int
+        How many rows are about to be passed: an export costs as much as tens of thousands.
+    """
+    if passes < WORTH:
+        return Runner("torch", reason=f"{passes:,} passes are not worth an export")
+    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        return Runner("torch", reason=f"{', '.join(absent)} not installed")
+    if not isinstance(model.module, nn.Module):
+        return Runner("torch", reason="a black box cannot be exported")
+    if inputs.device.type != "cpu" or len(inputs) < 2:
+        return Runner("torch", reason="not on the processor, or a single row")
+    session = _session(model.module, inputs[:2])
+    if isinstance(session, str):
+        return Runner("torch", reason=session)
+    name = session.get_inputs()[0].name
+
+    def call(given: Tensor) -> Tensor:
+        array = np.ascontiguousarray(given.detach().numpy())
+        return torch.from_numpy(session.run(None, {name: array})[0])
+
+    found = Runner("onnxruntime", call)
+    theirs, ours = Runner("torch").of(model), found.of(model)
+    ours.passes = theirs.passes = Passes()
+    for rows in (inputs[: model.chunk], inputs[:1]):
+        if not _agree(theirs.logits(rows), ours.logits(rows)):
+            return Runner("torch", reason="onnxruntime gives other answers")
+    return found
+
+
+def _session(module: nn.Module, example: Tensor) -> Any:  # Any: a session, or why there is none
+    import onnxruntime
+
+    raised: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    refused = (raised.Fail, raised.InvalidGraph, raised.InvalidArgument, raised.NotImplemented)
+    rows = {0: torch.export.Dim("rows", min=1)}
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(
+                module, (example,), dynamo=True, dynamic_shapes=(rows,), verbose=False
+            )
+    except torch.onnx.OnnxExporterError as error:
+        return f"cannot be exported ({str(error).splitlines()[0]})"
+    finally:
+        logger.setLevel(level)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    content = program.model_proto.SerializeToString()
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except refused as error:
+        return f"onnxruntime cannot run it ({str(error).splitlines()[0]})"
+    if isinstance(session.get_inputs()[0].shape[0], int):
+        return "exported for one number of rows alone"
+    return session
+
+
+def _agree(ours: Tensor, theirs: Tensor) -> bool:
+    spread = float((ours.amax() - ours.amin()).clamp_min(1e-6))
+    return ours.shape == theirs.shape and bool(
+        ((ours - theirs).abs() <= AGREES * spread).all()
+        & (ours.argmax(1) == theirs.argmax(1)).all()
+    )

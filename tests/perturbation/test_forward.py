@@ -1,0 +1,82 @@
+"""Passes through onnxruntime: the same answers as torch, or torch itself."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from roadworthy.perturbation import forward
+from roadworthy.perturbation.attack import Points
+from roadworthy.perturbation.forward import fastest_runner
+from roadworthy.perturbation.model import AttackedModel, attacked
+from roadworthy.perturbation.noise import RowNoise
+from roadworthy.perturbation.square import Square
+from roadworthy.perturbation.threat import Ball
+
+
+def _network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(96, 5),
+    )
+
+
+def test_onnxruntime_answers_as_torch_and_passes_are_counted_once() -> None:
+    inputs = torch.rand(40, 1, 8, 8)
+    with attacked(_network()) as module:
+        model = AttackedModel(module, 5)
+        found = fastest_runner(model, inputs)
+        assert (found.name, found.reason) == ("onnxruntime", "")
+        assert model.passes.forward == 0
+        fast = found.of(model)
+        torch.testing.assert_close(fast.logits(inputs), model.logits(inputs), rtol=1e-4, atol=1e-4)
+        assert model.passes.forward == 80
+        rows = Points(inputs, model.logits(inputs).argmax(1), RowNoise(np.arange(40).astype("u8")))
+        ball = Ball("linf", 0.05, 0.0, 1.0)
+        through = Square(80)(fast, rows, ball).margin < 0
+        assert torch.equal(through, Square(80)(model, rows, ball).margin < 0)
+
+
+class _Draws(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(1)[:, :5] + torch.randn(len(inputs), 5)
+
+
+class _Looks(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        if float(inputs.sum()) > 3:
+            inputs = -inputs
+        return inputs.flatten(1)[:, :5]
+
+
+@pytest.mark.parametrize("module", [_Draws(), _Looks()])
+def test_a_network_that_draws_or_branches_stays_in_torch(module: nn.Module) -> None:
+    model = AttackedModel(module, 5)
+    found = fastest_runner(model, torch.rand(6, 1, 8, 8))
+    assert found.name == "torch"
+    assert found.call is None
+    assert found.reason
+
+
+def test_torch_where_the_extra_is_absent_or_few_passes_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = AttackedModel(_network().eval(), 5)
+    assert fastest_runner(model, torch.rand(6, 1, 8, 8), passes=10).name == "torch"
+    monkeypatch.setattr(forward, "NEEDED", ("a_package_that_is_not_there",))
+    found = fastest_runner(model, torch.rand(6, 1, 8, 8))
+    assert found.name == "torch"
+    assert "a_package_that_is_not_there" in found.reason
+
+
+def test_the_warnings_filter_is_as_before() -> None:
+    before = list(warnings.filters)
+    fastest_runner(AttackedModel(_network().eval(), 5), torch.rand(6, 1, 8, 8))
+    assert warnings.filters == before
