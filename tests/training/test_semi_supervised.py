@@ -10,7 +10,13 @@ from roadworthy.errors import UserError
 from roadworthy.subject import Network, Pretraining, Recipe
 from roadworthy.training.jobs import Examples, Job
 from roadworthy.training.loop import train
-from roadworthy.training.semi_supervised import joined, sure_rows, with_pseudo_labels
+from roadworthy.training.semi_supervised import (
+    joined,
+    sure_rows,
+    temperature_of,
+    tempered,
+    with_pseudo_labels,
+)
 from roadworthy.training.single import is_plain, trained
 
 RECIPE = Recipe(epochs=4, batch_size=8, patience=None, pseudo_labels=0.8)
@@ -59,6 +65,31 @@ def test_where_the_model_is_sure_of_nothing_it_stays_as_it_is() -> None:
     plain = train(NETWORK, replace(RECIPE, pseudo_labels=None), job().training)
     found = trained(job(recipe))
     assert all((found[name] == plain[name]).all() for name in plain)
+
+
+@pytest.mark.parametrize("said", [0.4, 3.0])
+def test_a_temperature_undoes_what_a_model_says_too_loudly_or_too_softly(said: float) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 3))
+    truth = tempered(np.exp(logits), 1.0)
+    labels = (rng.random((4000, 1)) > truth.cumsum(axis=1)).sum(axis=1)
+    loud = tempered(truth, 1 / said)
+    assert temperature_of(loud, labels) == pytest.approx(said, rel=0.08)
+    assert tempered(loud, said) == pytest.approx(truth)
+
+
+def test_sure_is_what_is_right_on_validation_rows_not_what_the_model_says() -> None:
+    # Right in 9 of 10 where it says .98: an odds of 9 where it claims 55.
+    validation = Examples(np.full((200, 1), 2.0), (np.arange(200) % 10 > 0).astype(np.int64))
+    asked = replace(job(), validation=validation)
+    more = with_pseudo_labels(asked, WEIGHTS)
+    assert more is not None
+    # log odds of x are now 2.2 x / 2: at least .8 where |x| >= 1.26
+    assert more.inputs[4:, 0].tolist() == [-3.0, 5.0]
+    few = replace(asked, validation=validation.take(np.arange(19)))
+    uncorrected = with_pseudo_labels(few, WEIGHTS)
+    assert uncorrected is not None
+    assert len(uncorrected.target) == 7
 
 
 def test_further_rows_weigh_as_their_class_does_and_the_mean_stays_1() -> None:

@@ -1,6 +1,7 @@
 """Pseudo-labels: rows without a target join the training rows with the class that the model is sure of."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,8 @@ def temperature_of(p: np.ndarray, labels: np.ndarray) -> float:
         return -float(np.log(np.maximum(of_truth, TINY)).mean())
 
     most = np.log(20.0)
-    return float(np.exp(minimize_scalar(loss, bounds=(-most, most), method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=(-most, most), method="bounded")  # Any: untyped
+    return float(np.exp(found.x))
 
 
 def tempered(p: np.ndarray, temperature: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Planted curves save what they say, the check finds it, and fewer rows are really fewer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from roadworthy.challenges.data_quantity import artifacts, checks, faults
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Measurement
 from roadworthy.statistics import judge
-from roadworthy.subject import Predictor, Split, Subject, Task
+from roadworthy.subject import Predictor, Recipe, Split, Subject, Task
 
 REQUIRES = checks.gain_from_doubling.__dict__["__roadworthy__"].requires
 N = 1000
@@ -78,6 +80,16 @@ def test_a_share_of_the_training_rows_goes_from_each_class_and_the_weights_with_
     assert np.bincount(fewer.splits["train"].target).tolist() == [50, 50]  # type: ignore[arg-type]
     assert fewer.splits["test"] is subject.splits["test"]
     assert subject.splits["train"].n == N
+
+
+def test_fewer_rows_take_as_many_steps_by_a_known_recipe() -> None:
+    recipe = Recipe(epochs=12, batch_size=64, patience=8)
+    subject = replace(subject_of(), recipe=recipe)
+    fewer = faults.subsampled_training_set(subject, 0.9, np.random.default_rng(0)).recipe
+    assert fewer == replace(recipe, epochs=96, patience=64)  # 16 batches an epoch, then 2
+    patient = faults.with_steps_of(replace(recipe, patience=None), N, 500)
+    assert patient == replace(recipe, epochs=24, patience=None)
+    assert faults.with_steps_of(recipe, N, N) == recipe
 
 
 def test_a_black_box_cannot_lose_training_rows() -> None:

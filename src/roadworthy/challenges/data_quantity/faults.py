@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from roadworthy.errors import NotApplicable
 from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
-    from roadworthy.subject import Subject
+    from roadworthy.subject import Recipe, Subject
 
 Trainings = Mapping[str, np.ndarray]
 
@@ -68,12 +69,13 @@ def curve_that_still_falls(
     return subject.with_given(curve_trainings=_drawn(subject, level + excess, curve_trainings, rng))
 
 
-@fault(breaks="gain_from_doubling", severities=(0.25, 0.5, 0.75), truth=False)
+@fault(breaks="gain_from_doubling", severities=(0.25, 0.5, 0.75, 0.9), truth=False)
 def subsampled_training_set(subject: "Subject", severity: float, rng: Generator) -> "Subject":
     """Take away a share of the training rows, of each class alike, and train anew.
 
     Validation and test rows stay. Where rows belong to entities, whole entities go. What is taken away stays
     at hand without its target, as the split `unlabelled`, where the subject has no such split: a remedy may use it.
+    A known recipe gets as many epochs more as keep its number of steps, so that labels are too few and not steps.
 
     Also alarms: overfitting_gap (fewer rows are learnt by heart), shortfall_to_simple_models (networks need more rows).
     """
@@ -92,7 +94,19 @@ def subsampled_training_set(subject: "Subject", severity: float, rng: Generator)
     if kept < train.n and "unlabelled" not in subject.splits:
         rest = train.take(np.sort(order[kept:]))
         subject = subject.with_split("unlabelled", replace(rest, target=None, row_weights=None))
-    return subject.with_split("train", fewer).retrained()
+    recipe = None
+    if subject.recipe is not None:
+        recipe = with_steps_of(subject.recipe, train.n, kept)
+    return subject.with_split("train", fewer).retrained(recipe=recipe)
+
+
+def with_steps_of(recipe: "Recipe", before: int, n: int) -> "Recipe":
+    """Return the recipe by which `n` rows take as many steps as `before` rows do, and as many of patience."""
+    longer = ceil(before / recipe.batch_size) / ceil(n / recipe.batch_size)
+    patience = recipe.patience
+    if patience is not None:
+        patience = max(1, round(patience * longer))
+    return replace(recipe, epochs=max(1, round(recipe.epochs * longer)), patience=patience)
 
 
 def _drawn(
