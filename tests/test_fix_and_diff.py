@@ -161,3 +161,57 @@ def test_without_validation_rows_nothing_can_be_chosen() -> None:
     )
     with pytest.raises(roadworthy.UserError, match="validation"):
         roadworthy.fix(without, profile="quick", only="dropout", progress=False)
+
+
+def test_what_was_not_accepted_is_said_and_the_others_are_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "subject.py").write_text(
+        "import numpy as np, torch, roadworthy\n"
+        "def rows(seed, n):\n"
+        "    rng = np.random.default_rng(seed)\n"
+        "    x = rng.normal(size=(n, 4)).astype(np.float32)\n"
+        "    return x, (x[:, 0] + 0.5 * rng.normal(size=n) > 0).astype(np.int64)\n"
+        "def build():\n"
+        "    return torch.nn.Linear(4, 2)\n"
+        "def subject():\n"
+        "    weight = torch.zeros(2, 4)\n"
+        "    weight[1, 0] = 13.6  # four times too sure\n"
+        "    state = {'weight': weight, 'bias': torch.zeros(2)}\n"
+        "    return roadworthy.subject_from(build, weights=state, train=rows(0, 300), validation=rows(1, 2000),\n"
+        "        test=rows(2, 4000), name='sharp', recipe=roadworthy.Recipe(epochs=1))\n"
+    )
+    said = failure(
+        capsys, "fix", "subject.py:subject", "--only", "temperature_scaling,abstention,one_unit_per_column",
+        "--skip", "data_quality,generalization,data_quantity,hyperparameters", "--seeds", "2", "--out", "f",
+        "--accept", "one_unit_per_column", "--accept", "temperature_scaling", *QUICK,
+    )  # fmt: skip
+    assert "--accept one_unit_per_column: one_unit_per_column does not apply here" in said
+    assert "Accepted: abstention, temperature_scaling" in said
+    assert (tmp_path / "f" / "accepted" / "temperature_scaling" / "subject.json").is_file()
+    # A threshold is found on the answers that it is for: temperature first, abstention after it.
+    effects = json.loads((tmp_path / "f" / "fix.json").read_text())["effects"]
+    unanswered = {e["mitigation"]: e["after"] for e in effects if e["check"] == "unanswered"}
+    assert unanswered["temperature_scaling + abstention"] == pytest.approx(unanswered["abstention"], abs=0.05)  # fmt: skip
+
+
+def test_a_rejected_repair_is_refused_with_the_reason(tmp_path: Path) -> None:
+    found = roadworthy.fix(
+        sharp(1), profile="quick", only="temperature_scaling", seeds=2, progress=False,
+        skip=("data_quality", "generalization", "data_quantity", "hyperparameters"),
+    )  # fmt: skip
+    said = "temperature_scaling was tried and rejected, so there is no repaired model to save"
+    with pytest.raises(roadworthy.UserError, match=said) as refused:
+        found.accept("temperature_scaling", tmp_path / "saved")
+    assert found["temperature_scaling"].reason.rstrip(".") in str(refused.value)
+
+
+def test_a_run_that_is_not_there_is_told_with_those_that_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = roadworthy.audit(sharp(1), profile="quick", only="error_rate", progress=False)
+    report.save("runA")
+    report.save("roadworthy-runs/older")
+    said = failure(capsys, "diff", "runA", "runB")
+    assert "neither the folder of a run nor a subject of this name" in said
+    assert "Finished audits here: runA, roadworthy-runs/older" in said

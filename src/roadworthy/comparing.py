@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roadworthy import config, engine, files
-from roadworthy.api import STORE, request_of, subject_of
+from roadworthy.api import RUNS, STORE, request_of, subject_of
 from roadworthy.api import run as run_audit
 from roadworthy.effect_reports import ComparisonReport, DiffReport
 from roadworthy.errors import UserError
@@ -18,7 +18,8 @@ from roadworthy.procedures.rows import RowTable
 from roadworthy.procedures.stored import STORED
 from roadworthy.report import Report, read_report
 from roadworthy.results import Audit
-from roadworthy.subject import Subject
+from roadworthy.subject import BUILTIN, Subject
+from roadworthy.subject.problems import listed
 from roadworthy.subject.python_file import load_subject
 
 if TYPE_CHECKING:
@@ -158,8 +159,22 @@ def _side(given: Any, *, trust: bool = False) -> Side:  # Any: as for `diff`
         if (path.is_dir() and (path / AUDIT).is_file()) or path.name == AUDIT:
             rows = folder / ROWS
             return replace(read_report(path), rows=_rows(rows) if rows.is_file() else None)
+        _require_there(str(given))
         return load_subject(str(given), trust=trust)
     return subject_of(given, {})
+
+
+def _require_there(name: str) -> None:
+    """Refuse what is neither a folder or file nor the name of a subject, with the runs that there are."""
+    if Path(name).exists() or name in BUILTIN or ":" in name or name.endswith(".py"):
+        return
+    places = dict.fromkeys((Path(name).parent, Path(), RUNS))
+    runs = [str(found.parent) for place in places for found in sorted(place.glob(f"*/{AUDIT}"))]
+    there = f" Finished audits here: {listed(dict.fromkeys(runs), 6)}." if runs else ""
+    raise UserError(
+        f'"{name}": there is neither the folder of a run nor a subject of this name.{there} Give the folder that '
+        f"`roadworthy audit` wrote, or a subject: {', '.join(BUILTIN)}, a subject.py, module:function."
+    )
 
 
 def _rows(path: Path) -> RowTable:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 Views = Mapping[str, Callable[[Any], str]]  # Any: the result that they are views of
 
+_BECAME = {
+    "rejected": "was tried and rejected",
+    "not_applicable": "does not apply here",
+    "error": "broke",
+    "not_run": "was not finished",
+}
+
 FIX_VIEWS: Views = {
     "html": reports.fix_html,
     "markdown": reports.fix_markdown,
@@ -143,10 +150,18 @@ class FixReport:
         there = ", ".join(self.subjects) or "none"
         for candidate in self.fix.candidates:
             if candidate.mitigation == mitigation:
+                if candidate.accepted:
+                    return (
+                        f"{mitigation} was accepted, and its model is not at hand: the report was read back from its file, "
+                        "or the run was stopped. Fix the same subject again; what is kept is not computed again."
+                    )
                 reason = candidate.reason.rstrip(".")
-                return f'"{mitigation}" was not accepted, so it is not saved: {reason}. Accepted: {there}.'
+                return (
+                    f"{mitigation} {_BECAME[candidate.state]}, so there is no repaired model to save. {reason}. "
+                    f"Accepted: {there}."
+                )
         return (
-            f'"{mitigation}" was not tried. Accepted: {there}. Ask for it with --only {mitigation}.'
+            f"{mitigation} was not tried. Accepted: {there}. Ask for it with --only {mitigation}."
         )
 
     def _repr_html_(self) -> str:

@@ -24,12 +24,10 @@ def best_two(accepted: Sequence[Tried]) -> tuple[Tried, Tried] | None:
 def combined(
     shop: Workshop, log: ProofLog, one: Tried, other: Tried, checks: Sequence[str]
 ) -> Tried:
-    """Apply both, the one that trains first, and measure what comes out."""
+    """Apply both, each fitted to what the one before it made, and measure what comes out."""
     assert one.proposed is not None
     assert other.proposed is not None
-    first, second = one.proposed, other.proposed
-    if shop.retrains(second.made) and not shop.retrains(first.made):
-        first, second = second, first
+    first, second = sorted((one.proposed, other.proposed), key=lambda each: _turn(shop, each))
     name = f"{first.name} + {second.name}"
     # The target of the clearer of the two is that of both.
     target = one.candidate.target
@@ -46,6 +44,16 @@ def combined(
         return Tried(_blank(name, first, second, target, state, why.reason, why.traceback))
     except OutOfTime:
         return Tried(_blank(name, first, second, target, "not_run", OUT_OF_TIME, None))
+
+
+def _turn(shop: Workshop, proposed: Proposed) -> int:
+    """Return when a remedy has its turn: training, then what changes answers, then thresholds on these answers.
+
+    A threshold of abstaining that was found before a temperature would leave out other rows than it was meant to.
+    """
+    if shop.retrains(proposed.made):
+        return 0
+    return 2 if proposed.made.decision_rule != shop.subject.decision_rule else 1
 
 
 def _both_shams(shop: Workshop, first: Proposed, second: Proposed) -> tuple[str, Subject | None]:
