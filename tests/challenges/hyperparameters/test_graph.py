@@ -29,6 +29,7 @@ CHECKS = [
 ]
 OPTIONS = {
     "neighbouring_answers": {"seeds": 1},
+    "seed_answers": {"seeds": 1},
     "searched_settings": {"repetitions": 20},
     "tuned_setting": {"repetitions": 20},
     "setting_optimism": {"resamples": 50},

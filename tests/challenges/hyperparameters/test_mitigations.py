@@ -22,6 +22,8 @@ from roadworthy.challenges.hyperparameters.mitigations import (
 )
 from roadworthy.challenges.hyperparameters.recipe_faults import (
     edge_of_learning,
+    fickle_rate,
+    fickle_recipe,
     knife_edge_recipe,
     untuned_recipe,
 )
@@ -63,6 +65,7 @@ def test_strength_and_severity_zero_change_nothing() -> None:
     assert smaller_steps(one, 0.0) is one
     assert untuned_recipe(one, 0.0, RNG, RECIPE) is one
     assert knife_edge_recipe(one, 0.0, RNG, {"learning_rate": 1.0, "rise": 0.5}, RECIPE) is one
+    assert fickle_recipe(one, 0.0, RNG, {"learning_rate": 1.0, "spread": 0.5}, RECIPE) is one
 
 
 @pytest.mark.parametrize("move", [tuned_settings, lambda s, x, t: random_search_twin(s, x, RNG, t)])
@@ -125,3 +128,25 @@ def test_the_edge_is_the_doubling_that_breaks_training(rows: dict[str, np.ndarra
 def test_a_training_without_an_edge_cannot_be_put_on_it() -> None:
     with pytest.raises(NotApplicable, match="no edge"):
         knife_edge_recipe(subject(), 1.0, RNG, {"learning_rate": 0.1, "rise": 0.05}, RECIPE)
+
+
+def test_the_rate_that_fails_some_seeds_is_found_and_planted(rows: dict[str, np.ndarray]) -> None:
+    def surface(recipe: Recipe) -> float:
+        if recipe.learning_rate > 0.05:
+            return np.inf
+        return 0.9 if recipe.learning_rate > 0.02 and recipe.seed % 2 else 0.1
+
+    found = fickle_rate(
+        KnownTrainer(surface, RECIPE),
+        rows["tuning_rows"],
+        rows["validation_inputs"],
+        rows["validation_labels"],
+    )
+    # 1e-3 x 3^3 = .027 fails every other seed, .009 none and .081 all
+    assert found["learning_rate"] == pytest.approx(0.027)
+    assert found["spread"] == pytest.approx(np.std([0.1, 0.9] * 2, ddof=1), abs=0.01)
+    planted = recipe_of(fickle_recipe(subject(), 1.0, RNG, found, RECIPE))
+    assert planted == replace(RECIPE, learning_rate=planted.learning_rate)
+    assert planted.learning_rate == pytest.approx(0.027)
+    with pytest.raises(NotApplicable, match="for none or for all"):
+        fickle_recipe(subject(), 1.0, RNG, {"learning_rate": 0.1, "spread": 0.05}, RECIPE)

@@ -28,11 +28,10 @@ Surface = Callable[[Recipe], float]
 
 def butterfly(surface: Surface, rows: Rows, seeds: int = 1) -> Measurement:
     trainer = KnownTrainer(surface, RECIPE)
-    answers = neighbouring_answers(
-        trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=seeds
-    )
-    assert len(trainer.calls) == 1  # one family
-    return butterfly_effect(neighbouring_errors(answers, rows["test_labels"]))
+    given = trainer, rows["tuning_rows"], rows["test_inputs"], TASK
+    own, changed = seed_answers(*given, seeds=seeds), neighbouring_answers(*given, seeds=seeds)
+    assert len(trainer.calls) == 2  # a family of seeds and one of changes
+    return butterfly_effect(neighbouring_errors(own, changed, rows["test_labels"]))
 
 
 def test_a_recipe_on_level_ground_passes(rows: Rows) -> None:
@@ -76,8 +75,8 @@ def test_a_fourfold_change_is_shown_and_not_judged(rows: Rows) -> None:
 
 def test_the_seed_alone_changes_as_many_answers_as_it_should(rows: Rows) -> None:
     trainer = KnownTrainer(lambda recipe: 0.05, RECIPE)
-    answers = neighbouring_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=1)
-    found = seed_sensitivity(seed_answers(answers), TASK)
+    answers = seed_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=1)
+    found = seed_sensitivity(answers, TASK)
     assert found.value == pytest.approx(2 * 0.05 * 0.95, abs=0.003)  # one of two is wrong
     assert found.low < 0.095 < found.high
     assert found.seeds == 5
@@ -85,28 +84,28 @@ def test_the_seed_alone_changes_as_many_answers_as_it_should(rows: Rows) -> None
 
 def test_a_seed_that_diverges_disagrees_with_the_others(rows: Rows) -> None:
     trainer = KnownTrainer(lambda recipe: np.inf if recipe.seed == 2 else 0.0, RECIPE)
-    answers = neighbouring_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=1)
-    found = seed_sensitivity(seed_answers(answers), TASK)
+    answers = seed_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=1)
+    found = seed_sensitivity(answers, TASK)
     assert found.value == pytest.approx(0.4)  # 4 of 10 pairs, in every row
 
 
 def test_five_seeds_are_the_recipe_and_nothing_else(rows: Rows) -> None:
     trainer = KnownTrainer(lambda recipe: 0.1, RECIPE)
-    neighbouring_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=3)
-    assert trainer.calls[0][:5] == [replace(RECIPE, seed=i) for i in range(5)]
+    seed_answers(trainer, rows["tuning_rows"], rows["test_inputs"], TASK, seeds=3)
+    assert trainer.calls[0] == [replace(RECIPE, seed=i) for i in range(5)]
 
 
 def test_numbers_are_measured_in_errors_of_the_median() -> None:
     truth = np.linspace(-1.0, 1.0, 1_000)
+    own = np.stack([truth + 0.1] * 5)
     stored = {
-        "seeds": np.stack([truth + 0.1] * 5),
         "changed": np.stack([truth + 0.6, np.full(1_000, np.nan)])[:, None],
         "name": ("learning_rate", "epochs"),
         "label": ("learning rate × 2", "epochs ÷ 2"),
         "step": (1, -1),
         "rows": 1_000,
     }
-    errors = neighbouring_errors(stored, None, truth, 0.5)
+    errors = neighbouring_errors(own, stored, None, truth, 0.5)
     found = butterfly_effect(errors)
     # errors of .1 / .5 before, 1.0 for the one that diverged, .6 / .5 = 1.2 for the other
     assert found.value == pytest.approx(1.0)

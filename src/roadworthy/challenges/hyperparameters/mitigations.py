@@ -45,9 +45,9 @@ def random_search_twin(
 
 
 @mitigation(
-    targets=("butterfly_effect", "seed_sensitivity"),
+    targets=("seed_sensitivity", "butterfly_effect"),
     strengths=(0.5, 1.0, 2.0),
-    repairs="knife_edge_recipe",
+    repairs="fickle_recipe",
 )
 def smaller_steps(subject: "Subject", strength: float) -> "Subject":
     """Train with a smaller learning rate and gradients of limited size.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DOUBLINGS = 12
 SEEDS = 3
+RATES, FACTOR = 8, 3.0  # learning rates among which the one is looked for that fails some seeds
+OTHER_SEEDS = range(100, 104)  # not those of the check, so that what is found holds for any
+FICKLE = 0.1  # standard deviation of the error between seeds: less is no break
 CLIFF = 0.15  # of error for one doubling: less is a slope
 
 
@@ -87,9 +90,64 @@ def knife_edge_recipe(
             f"no doubling of the learning rate raises the error by more than {edge_of_learning['rise']:.2f}; "
             "this training has no edge"
         )
-    ends = log(recipe.learning_rate), log(edge_of_learning["learning_rate"])
-    rate = exp(ends[0] + severity * (ends[1] - ends[0]))
-    return subject.retrained(recipe=replace(recipe, learning_rate=rate))
+    return _with_rate(subject, recipe, edge_of_learning["learning_rate"], severity)
+
+
+@artifact(cost="training")
+def fickle_rate(
+    trainer: "Trainer",
+    tuning_rows: np.ndarray,
+    validation_inputs: np.ndarray,
+    validation_labels: np.ndarray | None = None,
+    validation_targets: np.ndarray | None = None,
+    guess_error: float | None = None,
+) -> dict[str, float]:
+    """Learning rate at which the seed decides whether training works, and how far seeds are apart there.
+
+    "learning_rate" and "spread". The recipe's own rate is tripled up to seven times, each trained with four
+    seeds; the one whose validation errors have the largest standard deviation between seeds.
+    """
+    recipe = trainer.recipe
+    truth = truth_of(validation_labels, validation_targets)
+    is_class = validation_labels is not None
+    rates = [recipe.learning_rate * FACTOR**k for k in range(RATES)]
+    recipes = [
+        replace(recipe, learning_rate=rate, seed=recipe.seed + more)
+        for rate in rates
+        for more in OTHER_SEEDS
+    ]
+    found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
+    scale = None if is_class else guess_error
+    errors = np.array([float(errors_of(answer, truth, scale).mean()) for answer in found])
+    spread = np.minimum(errors, 1.0).reshape(RATES, -1).std(axis=1, ddof=1)
+    most = int(spread.argmax())
+    return {"learning_rate": rates[most], "spread": float(spread[most])}
+
+
+@fault(breaks="seed_sensitivity", severities=(1.0,), truth=False)
+def fickle_recipe(
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    fickle_rate: Mapping[str, float],
+    recipe: "Recipe",
+) -> "Subject":
+    """Raise the learning rate so far that training breaks down with some seeds and not with others.
+
+    Severity: how much of the way there, on a logarithmic scale. Rows, architecture and the rest of the
+    recipe stay.
+
+    Also alarms: butterfly_effect (half the rate trains with every seed), untuned_loss (the rate is far too high), shortfall_to_simple_models (the same), errors_left (the same).
+    """
+    del rng
+    if severity == 0.0:
+        return subject
+    if fickle_rate["spread"] < FICKLE:
+        raise NotApplicable(
+            f"at no learning rate do seeds end further apart than {fickle_rate['spread']:.2f} of error; "
+            "this training breaks down for none or for all"
+        )
+    return _with_rate(subject, recipe, fickle_rate["learning_rate"], severity)
 
 
 @fault(breaks="untuned_loss", severities=(1.0, 2.0), truth=False)
@@ -106,4 +164,10 @@ def untuned_recipe(
     if severity == 0.0:
         return subject
     rate = recipe.learning_rate / 10.0**severity
+    return subject.retrained(recipe=replace(recipe, learning_rate=rate))
+
+
+def _with_rate(subject: "Subject", recipe: "Recipe", there: float, severity: float) -> "Subject":
+    ends = log(recipe.learning_rate), log(there)
+    rate = exp(ends[0] + severity * (ends[1] - ends[0]))
     return subject.retrained(recipe=replace(recipe, learning_rate=rate))

@@ -33,6 +33,24 @@ Stored = dict[str, Any]  # Any: arrays and tuples of words, see each artifact
 LEAST_SEEDS = 5
 
 
+@artifact(shape="s n", cost="training")
+def seed_answers(
+    trainer: "Trainer",
+    tuning_rows: np.ndarray,
+    test_inputs: np.ndarray,
+    task: "Task",
+    *,
+    seeds: int = 3,
+) -> np.ndarray:
+    """Answers for test rows of the subject's recipe with at least 5 seeds: (s, n), codes or numbers.
+
+    A training that diverged answers -1, or NaN for numbers.
+    """
+    recipes = [with_seed(trainer.recipe, i) for i in range(max(LEAST_SEEDS, seeds))]
+    is_class = task.is_classification
+    return np.stack(answers_of(trainer, recipes, tuning_rows, test_inputs, is_class=is_class))
+
+
 @artifact(cost="training")
 def neighbouring_answers(
     trainer: "Trainer",
@@ -42,23 +60,20 @@ def neighbouring_answers(
     *,
     seeds: int = 3,
 ) -> Stored:
-    """Answers for test rows of the subject's recipe trained with other seeds and with one setting changed.
+    """Answers for test rows of the subject's recipe with one setting changed, and how each was changed.
 
-    "seeds" (s, n): the recipe as it is, with at least 5 seeds. "changed" (k, r, n): each change of
-    `changes_of`, with `seeds` seeds, the first of those. A training that diverged answers -1, or NaN for
-    numbers. "name", "label", "step": of each change; "rows": how many training rows.
+    "changed" (k, r, n): each change of `changes_of` with `seeds` seeds, the first of `seed_answers`. A training
+    that diverged answers -1, or NaN for numbers. "name", "label", "step": of each change; "rows": how many
+    training rows.
     """
     recipe = trainer.recipe
     changes = changes_of(
         recipe, len(tuning_rows), is_class=task.is_classification, steps=1 if seeds < 3 else 2
     )
-    s = max(LEAST_SEEDS, seeds)
-    recipes = [with_seed(recipe, i) for i in range(s)]
-    recipes += [with_seed(change.recipe, i) for change in changes for i in range(seeds)]
+    recipes = [with_seed(change.recipe, i) for change in changes for i in range(seeds)]
     found = answers_of(trainer, recipes, tuning_rows, test_inputs, is_class=task.is_classification)
     return {
-        "seeds": np.stack(found[:s]),
-        "changed": np.stack(found[s:]).reshape(len(changes), seeds, len(test_inputs)),
+        "changed": np.stack(found).reshape(len(changes), seeds, len(test_inputs)),
         "name": tuple(change.name for change in changes),
         "label": tuple(change.label for change in changes),
         "step": tuple(change.step for change in changes),
@@ -66,20 +81,15 @@ def neighbouring_answers(
     }
 
 
-@artifact(shape="s n")
-def seed_answers(neighbouring_answers: Stored) -> np.ndarray:
-    """Answers for test rows of trainings that differ in the seed alone: (s, n), codes or numbers."""
-    return neighbouring_answers["seeds"]
-
-
 @artifact()
 def neighbouring_errors(
+    seed_answers: np.ndarray,
     neighbouring_answers: Stored,
     test_labels: np.ndarray | None = None,
     test_targets: np.ndarray | None = None,
     guess_error: float | None = None,
 ) -> Stored:
-    """How wrong the answers of `neighbouring_answers` are: "seeds" (s, n), "changed" (k, r, n); and its words.
+    """How wrong those answers are: "seeds" (s, n), "changed" (k, r, n); and the words of `neighbouring_answers`.
 
     bool for classes; for numbers, absolute errors as a share of `guess_error`. A diverged training
     is wrong in all rows.
@@ -90,7 +100,7 @@ def neighbouring_errors(
     changed = [
         [errors_of(a, truth, scale) for a in seeds] for seeds in neighbouring_answers["changed"]
     ]
-    own = [errors_of(a, truth, scale) for a in neighbouring_answers["seeds"]]
+    own = [errors_of(a, truth, scale) for a in seed_answers]
     return {**kept, "seeds": np.array(own), "changed": np.array(changed)}
 
 
