@@ -61,6 +61,9 @@ class Planes:
         free = torch.tensor([self.height - rows + 1, self.width - columns + 1])
         place = (corner * free).long().clamp_(max=free - 1)
         first = place[:, 0] * self.width + place[:, 1]
+        return first[:, None] + self.offsets(rows, columns)
+
+    def offsets(self, rows: int, columns: int) -> Tensor:
+        """Return the elements of a window in the upper left corner, channel by channel."""
         down = torch.arange(rows)[:, None] * self.width + torch.arange(columns)
-        offsets = torch.arange(self.channels)[:, None] * self.positions + down.flatten()
-        return first[:, None] + offsets.flatten()
+        return (torch.arange(self.channels)[:, None] * self.positions + down.flatten()).flatten()
