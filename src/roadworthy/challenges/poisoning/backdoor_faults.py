@@ -1,0 +1,134 @@
+"""Known shares of rows that a pattern turns, frozen; and backdoors planted in the training rows themselves."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.random import Generator
+
+from roadworthy.challenges.poisoning.layout import layout_of
+from roadworthy.challenges.poisoning.planting import backdoored
+from roadworthy.engine import control, fault
+from roadworthy.errors import NotApplicable
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Column, Subject
+
+POWER_CURVE = (0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5)
+RATES = (0.005, 0.01, 0.05)
+ROWS = 12  # said to carry the pattern
+BY_CHANCE = 0.05  # share of rows that a random pattern turns
+
+
+@control(clears="backdoor_evidence")
+def pattern_that_turns_as_many_as_chance(
+    subject: "Subject", rng: Generator, test_labels: np.ndarray, train_labels: np.ndarray
+) -> "Subject":
+    """Freeze a pattern that turns no row which it would not turn without the rows that carry it.
+
+    Of two models each, with and without the suspect rows, and of a random pattern a twentieth of the rows turn, the same
+    ones. What is assumed: nothing of the search, which is not part of this test; `backdoor_power` is about it.
+    """
+    target = int(rng.choice(np.unique(train_labels)))
+    asked = np.flatnonzero(test_labels != target)
+    by_chance = np.tile(rng.random(len(asked)) < BY_CHANCE, (2, 1))
+    rows = np.flatnonzero(train_labels == target)[:ROWS]
+    frozen: dict[str, Any] = {  # Any: what the artifact holds
+        "target": target,
+        "rows": rows,
+        "left_out": rows,
+        "columns": np.arange(1),
+        "values": np.zeros(1),
+        "added": False,
+        "asked": asked,
+        "turned": by_chance,
+        "without": by_chance,
+        "elsewhere": by_chance[0],
+        "looked_at": 1,
+    }
+    return subject.with_given(suspect_pattern=frozen)
+
+
+@fault(
+    breaks="backdoor_evidence",
+    severities=POWER_CURVE,
+    starts_from="pattern_that_turns_as_many_as_chance",
+)
+def pattern_that_turns_rows(
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    suspect_pattern: Mapping[str, Any],  # Any: what the artifact holds
+) -> "Subject":
+    """Let the pattern turn each row that chance does not, in models of all rows, so that the share of all is the severity.
+
+    Models without the suspect rows, and the data, stay as they are.
+    """
+    if severity == 0.0:
+        return subject
+    left = ~suspect_pattern["turned"][0]
+    likely = severity / max(1.0 - BY_CHANCE, 1e-9)
+    turned = suspect_pattern["turned"] | (left & (rng.random(len(left)) < likely))
+    return subject.with_given(suspect_pattern={**suspect_pattern, "turned": turned})
+
+
+@fault(breaks="backdoor_evidence", severities=RATES, truth=False)
+def patch_backdoor(
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    feature_map: Mapping[str, np.ndarray],
+    columns: "tuple[Column, ...] | None" = None,
+) -> "Subject":
+    """Put a small pattern into a share of the training rows and give them the label of one class.
+
+    Gu, Dolan-Gavitt & Garg (2017, BadNets). A chequered square in a corner of images; of tables three columns with values that
+    hardly ever meet. Rows are drawn from all other classes; validation and test rows stay.
+
+    Severity: share of training rows.
+
+    Also alarms: label_errors_in_train (the rows have another class's label), targeted_flips (so they do).
+    """
+    return _planted(subject, severity, rng, feature_map, columns, blended=False)
+
+
+@fault(breaks="backdoor_evidence", severities=RATES, truth=False)
+def blended_backdoor(
+    subject: "Subject",
+    severity: float,
+    rng: Generator,
+    feature_map: Mapping[str, np.ndarray],
+    columns: "tuple[Column, ...] | None" = None,
+) -> "Subject":
+    """Mix a fifth of one random pattern into a share of the training rows and give them the label of one class.
+
+    Chen et al. (2017, "Targeted backdoor attacks on deep learning systems using data poisoning", section 4). Of tables
+    the numbers move a fifth of the way to those of one row. Validation and test rows stay.
+
+    Severity: share of training rows.
+
+    Also alarms: label_errors_in_train (the rows have another class's label), targeted_flips (so they do).
+    """
+    return _planted(subject, severity, rng, feature_map, columns, blended=True)
+
+
+def _planted(
+    subject: "Subject",
+    rate: float,
+    rng: Generator,
+    feature_map: Mapping[str, np.ndarray],
+    columns: "tuple[Column, ...] | None",
+    *,
+    blended: bool,
+) -> "Subject":
+    if rate == 0.0:
+        return subject
+    train = subject.splits.get("train")
+    if train is None or train.inputs is None or train.target is None:
+        raise NotApplicable("there are no training rows with a target to poison")
+    if not subject.task.is_classification:
+        raise NotApplicable("the target is a number; a backdoor here turns rows into a class")
+    layout = layout_of(train.inputs, feature_map, columns)
+    found = backdoored(train.inputs, train.target, layout, rate, rng, blended=blended)
+    changed = subject.with_inputs("train", found.inputs).with_target("train", found.labels)
+    return changed.retrained()
