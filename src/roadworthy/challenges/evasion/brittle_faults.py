@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from roadworthy.subject import Network, Recipe, Subject
 
 
-@fault(breaks="adversarial_error", severities=(0.25, 0.5, 1.0), truth=False)
+CELLS = 4  # a side
+
+
+@fault(breaks="adversarial_error", severities=(0.25, 0.5, 0.75), truth=False)
 def brittle_feature(
     subject: "Subject",
     severity: float,
@@ -25,9 +28,10 @@ def brittle_feature(
 ) -> "Subject":
     """Add to every row a faint pattern that tells its class, and train on it.
 
-    A feature that predicts and that an adversary can turn (Ilyas et al. 2019, NeurIPS, "Adversarial examples are not bugs, they are features"): half of the
-    rows' elements, at random, carry the signs of their class's pattern. Train, validation and test rows alike, so that it predicts in all of them. Inputs
-    are drawn towards the middle of the range first, so that they stay in it.
+    A feature that predicts and that an adversary can turn (Ilyas et al. 2019, NeurIPS, "Adversarial examples are not bugs, they are
+    features"). The pattern of a class is lighter or darker in each cell of a grid of 4 by 4 (series: 16 stretches), by chance. Train,
+    validation and test rows alike, so that it predicts in all of them. Inputs are drawn towards the middle of the range first, so that they
+    stay in it.
 
     Severity: size of the pattern, in parts of the size that the model is audited against.
 
@@ -41,7 +45,7 @@ def brittle_feature(
     size = severity * values["eps"]
     low, high = values["low"], values["high"]
     shape = next(s.inputs.shape[1:] for s in subject.splits.values() if s.inputs is not None)
-    patterns = rng.choice([-1.0, 0.0, 0.0, 1.0], (len(subject.task.classes), *shape)) * size
+    patterns = _patterns(rng, len(subject.task.classes), shape) * size
     middle = (low + high) / 2
     shrunk = 1.0 - 2 * size / (high - low)
     found = subject
@@ -51,3 +55,19 @@ def brittle_feature(
         moved = middle + (split.inputs - middle) * shrunk + patterns[split.target]
         found = found.with_inputs(name, np.clip(moved, low, high).astype(split.inputs.dtype))
     return found.retrained(recipe=recipe, network=network)
+
+
+def _patterns(rng: Generator, classes: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw a pattern of -1 and 1 for each class, alike within coarse cells and over channels: (classes, *shape)."""
+    sides = shape[-2:] if len(shape) > 1 and min(shape[-2:]) > 1 else (1, shape[-1])
+    cells = [min(side, CELLS if sides[0] > 1 else CELLS**2) for side in sides]
+    coarse = rng.choice([-1.0, 1.0], (classes, *cells))
+    rows, columns = (np.arange(side) * n // side for side, n in zip(sides, cells, strict=True))
+    fine = coarse[:, rows][:, :, columns]  # (classes, height, width)
+    leading = (1,) * (len(shape) - 2)
+    return np.broadcast_to(
+        fine.reshape(classes, *leading, *sides)
+        if len(shape) > 1
+        else fine.reshape(classes, *shape),
+        (classes, *shape),
+    )
