@@ -9,7 +9,7 @@ from roadworthy.engine import fault
 from roadworthy.errors import NotApplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from roadworthy.subject import Network, Recipe, Subject
 
@@ -57,7 +57,7 @@ def brittle_feature(
     return found.retrained(recipe=recipe, network=network)
 
 
-def _patterns(rng: Generator, classes: int, shape: tuple[int, ...]) -> np.ndarray:
+def _patterns(rng: Generator, classes: int, shape: "Sequence[int]") -> np.ndarray:
     """Draw a pattern of -1 and 1 for each class, alike within coarse cells and over channels: (classes, *shape)."""
     sides = shape[-2:] if len(shape) > 1 and min(shape[-2:]) > 1 else (1, shape[-1])
     cells = [min(side, CELLS if sides[0] > 1 else CELLS**2) for side in sides]
