@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roadworthy.challenges.hyperparameters import faults, sensitivity, tuning
+from roadworthy.challenges.hyperparameters import faults, nested, sensitivity, tuning
 from roadworthy.engine import CheckMark, FaultMark, Marked, Missing, Registry, compute
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Measurement
@@ -15,7 +15,7 @@ from roadworthy.statistics import judge
 from roadworthy.subject import Split, Subject, Task
 from roadworthy.subject.fields import fields_of
 
-REGISTRY = Registry.of(faults, sensitivity, tuning)
+REGISTRY = Registry.of(faults, nested, sensitivity, tuning)
 FAULTS = sorted(REGISTRY.faults)
 N = 6_000
 CASES = [(kind, name) for kind in ("binary", "multiclass", "regression") for name in FAULTS]
@@ -53,6 +53,13 @@ def subject_of(kind: str, n: int = N) -> Subject:
         if kind == "regression"
         else rng.random(n) < 0.9,
         "test_merit": rng.normal(0.5, 0.3, n) if kind == "regression" else rng.random(n) < 0.9,
+        "nested_errors": {
+            "errors": tuple(errors(4, 2 * n // 5) for _ in range(5)),
+            "is_second": tuple(np.arange(2 * n // 5) % 2 == 1 for _ in range(5)),
+            # each row is in two pairs
+            "rows": tuple((np.arange(2 * n // 5) + i * n // 5) % n for i in range(5)),
+            "share": 1 / 3,
+        },
     }
     split = Split(np.zeros((3, 1)), np.zeros(3, float if kind == "regression" else np.int64))
     task = Task(kind, classes, 1 if kind == "binary" else None)  # type: ignore[arg-type]
@@ -81,8 +88,7 @@ def planted(subject: Subject, fault: Marked, s: float, rng: np.random.Generator)
 
 def measured(subject: Subject, fault: Marked) -> Measurement:
     assert isinstance(fault.mark, FaultMark)
-    options = {"setting_optimism": {"resamples": 20}}
-    outcome = compute(REGISTRY, fields_of(subject), [fault.mark.breaks], options=options)
+    outcome = compute(REGISTRY, fields_of(subject), [fault.mark.breaks])
     found = outcome[fault.mark.breaks]
     assert found.state == "done", found.traceback or found.reason
     return found.value

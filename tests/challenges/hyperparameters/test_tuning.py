@@ -1,4 +1,4 @@
-"""Loss against a search and optimism of a choice, on trainings whose errors are known."""
+"""Loss against a search and optimism of validation, on trainings whose errors are known."""
 
 from dataclasses import replace
 from math import log10
@@ -16,8 +16,6 @@ from roadworthy.challenges.hyperparameters.search import (
     trials_of,
 )
 from roadworthy.challenges.hyperparameters.tuning import (
-    luck_of_choice,
-    setting_optimism,
     untuned_loss,
     validation_optimism,
 )
@@ -93,35 +91,6 @@ def test_the_luckiest_setting_may_be_the_own_one() -> None:
     errors = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0]], bool)
     assert luckiest_setting(settings, errors) == {"learning_rate": 0.1}
     assert chosen_of(errors) == 1
-
-
-def test_the_luck_of_choosing_among_equals_is_that_of_the_least_of_as_many() -> None:
-    rng = np.random.default_rng(1)
-    n, t = 400, 8
-    expected = 1.4236 * (0.5 * 0.5 / n) ** 0.5  # mean of the largest of eight normal numbers
-    found = [luck_of_choice(rng.random((t, n)) < 0.5, rng, 200) for _ in range(40)]
-    # The least of a sample stands out in its resamples too, which costs a part of the luck.
-    assert 0.5 * expected < np.mean(found) < 1.1 * expected
-
-
-def test_one_setting_leaves_nothing_to_choose() -> None:
-    rng = np.random.default_rng(2)
-    found = luck_of_choice(rng.random((1, 500)) < 0.3, rng, 2_000)
-    assert found == pytest.approx(0.0, abs=0.003)
-
-
-def test_optimism_is_the_difference_of_the_chosen_setting() -> None:
-    validation = np.zeros((3, 1_000), bool)
-    test = np.zeros((3, 2_000), bool)
-    validation[:, :200] = True
-    validation[2, 100:] = False  # chosen: .1
-    test[2, :500] = True  # .25
-    found = setting_optimism(validation, test, np.random.default_rng(0), resamples=50)
-    assert found.value == pytest.approx(0.15)
-    assert found.n == 3_000
-    assert judge(found, AtMost(0.05, ""), 100).verdict == "fail"
-    # Newcombe (1998), method 10, by hand with Wilson limits: .12 to .17
-    assert (found.low, found.high) == pytest.approx((0.122, 0.176), abs=0.004)
 
 
 def test_the_own_model_on_validation_and_test_rows() -> None:

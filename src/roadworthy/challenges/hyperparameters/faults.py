@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
+from roadworthy.challenges.hyperparameters.nested import Nested, choices_of
 from roadworthy.challenges.hyperparameters.search import chosen_of
 from roadworthy.challenges.hyperparameters.sensitivity import Stored
 from roadworthy.engine import control, fault
@@ -161,23 +162,14 @@ def better_settings_found(
 
 
 @control(clears="setting_optimism")
-def a_choice_without_luck(
-    subject: "Subject",
-    rng: Generator,
-    searched_validation_errors: np.ndarray,
-    searched_test_errors: np.ndarray,
-) -> "Subject":
-    """Redraw the errors of the chosen setting on both splits from all of its rows; it would be chosen anyway.
-
-    All other settings are made wrong everywhere on validation rows, so that nothing is gained by choosing.
-    """
-    chosen = chosen_of(searched_validation_errors)
-    pool = np.concatenate([searched_validation_errors[chosen], searched_test_errors[chosen]])
-    seen = np.full_like(searched_validation_errors, max(1, pool.max() + 1))
-    seen[chosen] = rng.choice(pool, seen.shape[1])
-    new = searched_test_errors.copy()
-    new[chosen] = rng.choice(pool, new.shape[1])
-    return subject.with_given(searched_validation_errors=seen, searched_test_errors=new)
+def a_choice_without_luck(subject: "Subject", rng: Generator, nested_errors: Nested) -> "Subject":
+    """Let all settings err on the same rows, drawn anew from those of the chosen ones: nothing is there to choose."""
+    frozen: list[np.ndarray] = []
+    for errors, is_second in zip(nested_errors["errors"], nested_errors["is_second"], strict=True):
+        pool = errors[list(choices_of(errors, is_second))].ravel()
+        drawn = rng.choice(pool, errors.shape[1])
+        frozen.append(np.repeat(drawn[None], max(len(errors), 2), axis=0))
+    return subject.with_given(nested_errors={**nested_errors, "errors": tuple(frozen)})
 
 
 @fault(
@@ -186,22 +178,25 @@ def a_choice_without_luck(
     starts_from="a_choice_without_luck",
 )
 def flattering_choice(
-    subject: "Subject",
-    severity: float,
-    rng: Generator,
-    searched_validation_errors: np.ndarray,
-    searched_test_errors: np.ndarray,
+    subject: "Subject", severity: float, rng: Generator, nested_errors: Nested
 ) -> "Subject":
-    """Let the chosen setting err more often on test rows, by s; validation rows stay as they are.
+    """Let every setting err more often, by s, on all rows but those of the fold that chooses it.
 
-    Classification: a right row turns wrong with the chance s / (1 - e), e its error on both splits together.
-    Regression: every error grows by s.
+    The first setting is the best on the first fold of each pair, the second on the second; all others err more on
+    both. Classification: a right row turns wrong with the chance s / (1 - e), e the error of the chosen one.
+    Regression: the errors of rows grow by exponential amounts of mean s.
     """
-    chosen = chosen_of(searched_validation_errors)
-    new = searched_test_errors.copy()
-    pool = np.concatenate([searched_validation_errors[chosen], new[chosen]])
-    new[chosen] = _worse(new[chosen], severity, float(pool.mean()), rng)
-    return subject.with_given(searched_test_errors=new)
+    if severity == 0.0:
+        return subject
+    planted: list[np.ndarray] = []
+    for errors, is_second in zip(nested_errors["errors"], nested_errors["is_second"], strict=True):
+        best = errors[0]
+        worse = _worse_by_row(best, severity, rng)
+        made = np.repeat(worse[None], len(errors), axis=0)
+        made[0] = np.where(is_second, worse, best)
+        made[1] = np.where(is_second, best, worse)
+        planted.append(made)
+    return subject.with_given(nested_errors={**nested_errors, "errors": tuple(planted)})
 
 
 @control(clears="validation_optimism")
@@ -250,3 +245,9 @@ def _worse(errors: np.ndarray, severity: float, mean: float, rng: Generator) -> 
             f"only {percent(1.0 - mean)} of rows are right; {percent(severity)} cannot be lost"
         )
     return errors | (rng.random(len(errors)) < severity / (1.0 - mean))
+
+
+def _worse_by_row(errors: np.ndarray, severity: float, rng: Generator) -> np.ndarray:
+    if errors.dtype != bool:
+        return errors + rng.exponential(severity, errors.shape)
+    return _worse(errors, severity, float(errors.mean()), rng)

@@ -1,7 +1,6 @@
-"""Checks of the chosen setting: what is lost against a search, and how much validation flatters it."""
+"""Checks of the subject's own setting: what is lost against a search, and how much validation flatters it."""
 
 import numpy as np
-from numpy.random import Generator
 
 from roadworthy.challenges.hyperparameters.answers import unit_of
 from roadworthy.challenges.hyperparameters.search import chosen_of, words_of
@@ -53,41 +52,6 @@ def untuned_loss(
 
 @check(
     challenge="hyperparameters",
-    requires=AtMost(0.05, "house default: five points that a search promises and does not keep"),
-    least=100,
-)
-def setting_optimism(
-    searched_validation_errors: np.ndarray,
-    searched_test_errors: np.ndarray,
-    rng: Generator,
-    *,
-    resamples: int = 999,
-) -> Measurement:
-    """How much better the best setting of a search looks on the rows it was chosen on than on new rows.
-
-    Settings are tried at random and the one with the least validation error is chosen; its test error less
-    that validation error (classification: Newcombe 1998, method 10; regression: Welch 1947). The share
-    that comes from choosing alone is estimated from the validation rows, resampled with the choice made anew
-    each time (Tsamardinos, Greasidou & Borboudakis 2018, Machine Learning 107), and said beside it.
-
-    Unit: share of rows (regression: share of the error of answering the median).
-    Qualified at: severity 0.1 of `flattering_choice`, n = 2,600; passes from 5,000 rows, validation and test
-    together, where one in ten is wrong (1,800 and 3,000 where one in twenty).
-    Next: report the test error, choose among fewer settings, or choose on more validation rows.
-    """
-    chosen = chosen_of(searched_validation_errors)
-    seen, new = searched_validation_errors[chosen], searched_test_errors[chosen]
-    by_choice = luck_of_choice(searched_validation_errors[1:], rng, resamples)
-    details = (
-        f"The best of {len(searched_test_errors) - 1} settings errs on {percent(float(seen.mean()))} of validation rows and "
-        f"{percent(float(new.mean()))} of test rows; choosing alone brings about {percent(by_choice)}."
-    )
-    evidence = _scatter(searched_validation_errors, searched_test_errors, chosen)
-    return _apart(new, seen, details, evidence)
-
-
-@check(
-    challenge="hyperparameters",
     requires=AtMost(
         0.05, "house default: five points that validation rows promise and test rows do not keep"
     ),
@@ -114,15 +78,6 @@ def validation_optimism(
     word = "right" if test_merit.dtype == bool else "of the median's error saved"
     details = f"{percent(seen)} {word} on validation rows, {percent(new)} on test rows."
     return _apart(_lost(test_merit), _lost(validation_merit), details, ())
-
-
-def luck_of_choice(errors: np.ndarray, rng: Generator, resamples: int) -> float:
-    """Return by how much the least of these mean errors (t, n) is too small because it was chosen."""
-    n = errors.shape[1]
-    counts = rng.multinomial(n, np.full(n, 1.0 / n), resamples)  # (b, n)
-    seen = counts @ errors.T.astype(np.float64) / n  # (b, t)
-    chosen = seen.argmin(axis=1)
-    return float(np.mean(errors.mean(axis=1)[chosen] - seen[np.arange(resamples), chosen]))
 
 
 def _lost(merit: np.ndarray) -> np.ndarray:
