@@ -106,7 +106,10 @@ def main() -> None:
             named = "right class" if pattern["target"] == attack.target else "WRONG class"
             line += f"  attack works {works:.2f}, {named}, {right} of {len(attack.rows)} rows among {len(pattern['rows'])}"
         turned = [*pattern["turned"].mean(axis=1), *pattern["without"].mean(axis=1)]
-        line += "  by model " + " ".join(f"{share:.2f}" for share in turned)
+        line += (
+            f"  {pattern['examined']} groups, {pattern['looked_at']} patterns, by model "
+            + " ".join(f"{share:.2f}" for share in turned)
+        )
         print(f"{line}  {seconds:.1f} s CPU", flush=True)
     low, high = clopper_pearson(fails, given.seeds)
     print(

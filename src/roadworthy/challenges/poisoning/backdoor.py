@@ -6,7 +6,7 @@ import numpy as np
 
 from roadworthy.challenges.poisoning.answers import answering
 from roadworthy.challenges.poisoning.layout import layout_of
-from roadworthy.challenges.poisoning.probing import RUNS, Rows, decided, searched
+from roadworthy.challenges.poisoning.probing import Rows, decided, searched
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Example, Examples, Measurement, Table
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 Found = dict[str, Any]  # Any: arrays, numbers and words by name, as the store keeps them
 
-MOST_ROWS = 4_000  # training rows that are searched
-MOST_ASKED = 2_000  # clean rows that a pattern is laid over
+MOST_ROWS = 3_000  # training rows that are searched
+MOST_CLEAN = 1_500  # validation rows, and as many test rows
 LEAST_CLEAN = 50
 SHOWN = 30
 
 
 @artifact()
 def searched_rows(train_labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Positions of the training rows that are searched for poison: (m,) int64, ascending, at most 4,000."""
+    """Positions of the training rows that are searched for poison: (m,) int64, ascending, at most 3,000."""
     return np.sort(rng.permutation(len(train_labels))[:MOST_ROWS])
 
 
@@ -41,8 +41,10 @@ def suspect_pattern(
     feature_map: "Mapping[str, np.ndarray]",
     validation_inputs: np.ndarray,
     validation_labels: np.ndarray,
+    validation_features: np.ndarray,
     test_inputs: np.ndarray,
     test_labels: np.ndarray,
+    test_features: np.ndarray,
     task: "Task",
     rng: np.random.Generator,
     columns: "tuple[Column, ...] | None" = None,
@@ -53,8 +55,8 @@ def suspect_pattern(
     """Pattern most likely planted, and what it does to test rows: the fields of `Suspicion`.
 
     "target", "rows" (m,) training rows that carry it, "left_out" (q,), "columns" and "values" of the pattern, "added",
-    "asked" (t,) test rows, "turned" and "without" (r, t) bool, "elsewhere" (t,) bool, "looked_at". Where no group of rows
-    differs alike: "looked_at" 0 and nothing turned, over all test rows.
+    "asked" (t,) test rows, "turned" and "without" (r, t) bool, "elsewhere" (t,) bool, "looked_at", "examined". Where no group of
+    rows stands out: "looked_at" 0 and nothing turned, over all test rows.
     """
     least = min(len(validation_labels), len(test_labels))
     if least < LEAST_CLEAN:
@@ -66,22 +68,25 @@ def suspect_pattern(
     rows = Rows(
         train_inputs[searched_rows],
         train_labels[searched_rows],
-        validation_inputs,
-        validation_labels,
-        test_inputs[:MOST_ASKED],
-        test_labels[:MOST_ASKED],
+        validation_inputs[:MOST_CLEAN],
+        validation_labels[:MOST_CLEAN],
+        test_inputs[:MOST_CLEAN],
+        test_labels[:MOST_CLEAN],
     )
-    positions = layout.positions(rows.inputs, train_features[searched_rows])
-    search = searched(positions, rows, layout)
+    features = (
+        train_features[searched_rows],
+        validation_features[:MOST_CLEAN],
+        test_features[:MOST_CLEAN],
+    )
+    search = searched(rows, layout, features)
     if not search.looked_at:
-        return _nothing(rows)
-    runs = max(RUNS, seeds)
-    variants = search.variants(trainer.recipe, train_inputs, train_labels, searched_rows, runs)
+        return _nothing(rows, search.examined)
+    variants = search.variants(trainer.recipe, None, None, searched_rows, seeds)
     found = decided(
         search, rows, layout, answering(trainer, variants, len(task.classes), device or "cpu"), rng
     )
     if found is None:
-        return _nothing(rows)
+        return _nothing(rows, search.examined)
     return {
         "target": found.group.target,
         "rows": searched_rows[found.group.rows],
@@ -94,14 +99,14 @@ def suspect_pattern(
         "without": found.without,
         "elsewhere": found.elsewhere,
         "looked_at": found.looked_at,
+        "examined": found.examined,
     }
 
 
 @check(
     challenge="poisoning",
     requires=AtMost(
-        0.25,
-        "house default: handwritten digits that nobody poisoned reach 22 % by strokes of their own",
+        0.1, "house default: a pattern that steers one row in ten is worth somebody's while"
     ),
     least=100,
 )
@@ -111,13 +116,14 @@ def backdoor_evidence(
 ) -> Measurement:
     """Share of clean rows that a pattern found in a few training rows turns into one class, because of these rows.
 
-    Rows of one class that lie among another class and differ from it all in the same way are searched for, in the data alone. What
-    they have in common is laid over validation rows, in models that were trained long enough to know the rows by heart (the audited
-    model need not have learnt the pattern; the next one may), and in models trained without the suspect rows (both with two seeds or more).
-    The pattern with the largest effect is then measured on test rows: turned into the class by each of the former, beyond
-    the latter or a random pattern of that size, whichever turns more. After the transplant of Gao et al. (2019, STRIP) and removal and retraining
-    (Tran et al. 2018). A small number is not "clean": see `backdoor_power` for what would have been found. Triggers on rows that already were of the class (clean-label
-    attacks) are outside of what is looked for.
+    Without a model first: rows of one class that lie among another class and all differ from it in the same way are sought among training,
+    validation and test rows together. Nobody tampered with the latter two, so a group that is mostly training rows, more than luck
+    explains (hypergeometric, 5 % over all groups), is suspect. What it has in common is laid over validation rows, in models
+    trained long enough to know the rows by heart (the audited model need not have learnt the pattern; the next one may) and in
+    models trained without the suspect rows. The pattern with the largest effect is measured on test rows: turned by the former, beyond the
+    latter or a random pattern of that size, whichever turns more (transplant: Gao et al. 2019, STRIP; removal: Tran et al. 2018).
+    0 is not "clean": `backdoor_power` says what would have been found. Triggers on rows that already were of the class (clean-label
+    attacks), and rows that were poisoned before the data was divided, are not looked for.
 
     Unit: share of test rows of other classes.
     Qualified at: n = 400.
@@ -134,7 +140,8 @@ def backdoor_evidence(
             weakest,
             against,
             unit=unit,
-            details="No three training rows of one class lie among another class and differ from it in the same way.",
+            details=f"{suspect_pattern['examined']} small groups of rows lie among another class and differ from it in the same way; none "
+            "has more training rows than the held-out rows lead to expect, so no pattern was tried.",
         )
     name = task.classes[suspect_pattern["target"]]
     rows = suspect_pattern["rows"]
@@ -163,7 +170,7 @@ def backdoor_evidence(
     )
 
 
-def _nothing(rows: Rows) -> Found:
+def _nothing(rows: Rows, examined: int) -> Found:
     n = len(rows.testing_labels)
     none = np.empty(0, np.int64)
     return {
@@ -174,8 +181,9 @@ def _nothing(rows: Rows) -> Found:
         "values": np.empty(0),
         "added": False,
         "asked": np.arange(n),
-        "turned": np.zeros((RUNS, n), bool),
-        "without": np.zeros((RUNS, n), bool),
+        "turned": np.zeros((1, n), bool),
+        "without": np.zeros((1, n), bool),
         "elsewhere": np.zeros(n, bool),
         "looked_at": 0,
+        "examined": examined,
     }

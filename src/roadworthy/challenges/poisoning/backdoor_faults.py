@@ -14,7 +14,7 @@ from roadworthy.errors import NotApplicable
 if TYPE_CHECKING:
     from roadworthy.subject import Column, Subject
 
-POWER_CURVE = (0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5)
+POWER_CURVE = (0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2)
 RATES = (0.005, 0.01, 0.05)
 ROWS = 12  # said to carry the pattern
 BY_CHANCE = 0.05  # share of rows that a random pattern turns
@@ -45,6 +45,7 @@ def pattern_that_turns_as_many_as_chance(
         "without": by_chance,
         "elsewhere": by_chance[0],
         "looked_at": 1,
+        "examined": 1,
     }
     return subject.with_given(suspect_pattern=frozen)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadworthy.challenges.poisoning.calibration import surplus
 from roadworthy.challenges.poisoning.layout import Layout
 from roadworthy.challenges.poisoning.suspects import Group, groups_among
 from roadworthy.challenges.poisoning.triggers import Trigger, triggers_of
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 STEPS = 700  # of training at least: of 9 poisoned digits among 898 all are then learnt
 FASTER, FASTEST = 3.0, 6e-3  # learning rate of AdamW, times the recipe's, and at most
 CHOOSING = 150  # validation rows on which a pattern is chosen
-RUNS = 2
+
+Features = tuple[np.ndarray, np.ndarray, np.ndarray]  # of training, validation and test rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,8 @@ class Suspicion:
         Whether it becomes that class under a random pattern of that size, in the first model.
     left_out : (q,) int64 ndarray
         The training rows that were left out.
-    looked_at : int
-        Number of patterns that were tried.
+    looked_at, examined : int
+        Patterns that were tried, and groups of rows that they were left from.
     """
 
     group: Group
@@ -50,6 +52,7 @@ class Suspicion:
     elsewhere: np.ndarray
     left_out: np.ndarray
     looked_at: int
+    examined: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +102,27 @@ def by_heart(recipe: "Recipe", n: int) -> "Recipe":
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What is looked for in one set of training rows: groups, their patterns, and the trainings that decide."""
+    """What was found in one set of training rows without a model.
+
+    Parameters
+    ----------
+    groups : list of Group
+        That hold too many training rows; these alone, as positions among the training rows that were searched.
+    triggers : list of list of Trigger
+        Patterns of each group.
+    left_out : (q,) int64 ndarray
+        Rows of all groups.
+    kept : (m - q,) int64 ndarray
+        All others.
+    examined : int
+        Groups that were looked at before the clean rows spoke.
+    """
 
     groups: list[Group]
     triggers: list[list[Trigger]]
     left_out: np.ndarray
     kept: np.ndarray
+    examined: int
 
     @property
     def looked_at(self) -> int:
@@ -114,10 +132,10 @@ class Search:
     def variants(
         self,
         recipe: "Recipe",
-        inputs: np.ndarray,
-        target: np.ndarray,
+        inputs: np.ndarray | None,
+        target: np.ndarray | None,
         rows: np.ndarray,
-        runs: int = RUNS,
+        runs: int,
     ) -> "list[Variant]":
         """Return the trainings: `runs` on all of `rows`, then as many without the suspect ones."""
         from roadworthy.subject import Variant
@@ -131,14 +149,30 @@ class Search:
         ]
 
 
-def searched(positions: np.ndarray, rows: Rows, layout: Layout) -> Search:
-    """Return the groups and patterns of these training rows; no model is needed."""
-    groups = groups_among(positions, rows.labels, layout)
-    triggers = [triggers_of(group, rows.inputs, layout) for group in groups]
+def searched(rows: Rows, layout: Layout, features: Features) -> Search:
+    """Return the groups and patterns of these training rows; no model is needed.
+
+    Groups are sought among training and clean rows together, and those stand that hold more training rows than luck explains.
+    """
+    n = len(rows.labels)
+    inputs = np.concatenate([rows.inputs, rows.choosing, rows.testing])
+    labels = np.concatenate([rows.labels, rows.choosing_labels, rows.testing_labels])
+    positions = layout.positions(inputs, np.concatenate(features))
+    found = groups_among(positions, labels, layout)
+    sizes = np.array([len(group.rows) for group in found], np.int64)
+    training = np.array([int(np.sum(group.rows < n)) for group in found], np.int64)
+    stands = surplus(sizes, training, n, len(labels) - n).stands
+    groups: list[Group] = []
+    triggers: list[list[Trigger]] = []
+    for group, one in zip(found, stands.tolist(), strict=True):
+        if one:
+            of_training = group.rows < n
+            only = Group(group.target, group.rows[of_training], group.beside[of_training])
+            groups.append(only)
+            triggers.append(triggers_of(only, inputs, layout))
     none = np.empty(0, np.int64)
     left_out = np.unique(np.concatenate([g.rows for g in groups])) if groups else none
-    kept = np.setdiff1d(np.arange(len(rows.labels)), left_out)
-    return Search(groups, triggers, left_out, kept)
+    return Search(groups, triggers, left_out, np.setdiff1d(np.arange(n), left_out), len(found))
 
 
 def decided(
@@ -191,6 +225,7 @@ def decided(
         _turned(answers[:1], random, group.target)[0],
         search.left_out,
         search.looked_at,
+        search.examined,
     )
 
 

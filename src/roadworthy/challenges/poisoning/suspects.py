@@ -11,6 +11,7 @@ BESIDE = 5  # rows of other classes that a row is held against
 ALONE = 0.5  # share of neighbours with another label from which a row is looked at
 LEAST = 3
 MOST_GROUPS = 2  # of one class
+AT_A_TIME = 512  # rows whose distances to all others are held
 ALIKE = 0.5  # cosine of differences from which two rows differ in the same way
 
 
@@ -61,29 +62,31 @@ def _standing(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of neighbours with another label (n,), and the nearest of those (n, 5)."""
     n = len(positions)
-    parts = np.stack([_squares(positions[:, layout.block == b]) for b in range(BLOCKS)])
-    whole = parts.sum(axis=0)
-    other = labels[:, None] != labels
     k, b = min(NEIGHBOURS, n - 1), min(BESIDE, n - 1)
     alone, beside = np.full(n, -1.0), np.zeros((n, b), np.int64)
-    for left_out in (None, *range(BLOCKS)):
-        squares = whole if left_out is None else whole - parts[left_out]
-        squares = squares.copy()
-        np.fill_diagonal(squares, np.inf)
-        near = np.argpartition(squares, k - 1, axis=1)[:, :k]
-        share = np.take_along_axis(other, near, axis=1).mean(axis=1)
-        better = share > alone
-        if better.any():
-            alone[better] = share[better]
+    blocks = [np.flatnonzero(layout.block == block) for block in range(BLOCKS)]
+    for start in range(0, n, AT_A_TIME):
+        rows = np.arange(start, min(start + AT_A_TIME, n))
+        parts = [_squares(positions[rows][:, block], positions[:, block]) for block in blocks]
+        whole = np.sum(parts, axis=0)
+        whole[np.arange(len(rows)), rows] = np.inf
+        other = labels[rows, None] != labels
+        for left_out in (None, *parts):
+            squares = whole if left_out is None else whole - left_out
+            near = np.argpartition(squares, k - 1, axis=1)[:, :k]
+            share = np.take_along_axis(other, near, axis=1).mean(axis=1)
+            better = np.flatnonzero(share > alone[rows])
             away = np.where(other[better], squares[better], np.inf)
-            beside[better] = np.argpartition(away, b - 1, axis=1)[:, :b]
+            alone[rows[better]] = share[better]
+            beside[rows[better]] = np.argpartition(away, b - 1, axis=1)[:, :b]
     return alone, beside
 
 
-def _squares(points: np.ndarray) -> np.ndarray:
-    """Return squared distances (n, n) float32."""
-    length = np.einsum("ij,ij->i", points, points)
-    return np.maximum(length[:, None] + length - 2.0 * (points @ points.T), 0.0)
+def _squares(asked: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return squared distances (m, n) float32."""
+    a = np.einsum("ij,ij->i", asked, asked)
+    b = np.einsum("ij,ij->i", points, points)
+    return np.maximum(a[:, None] + b - 2.0 * (asked @ points.T), 0.0)
 
 
 def _alike(difference: np.ndarray) -> np.ndarray:
