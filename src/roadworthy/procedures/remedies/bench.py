@@ -140,6 +140,8 @@ class Bench:
         """Return how many more mistakes are left with the remedy than with the sham."""
         if trial.check == MISTAKES or MISTAKES not in self.registry.checks:
             return None
+        if made.splits["test"] is not control.splits["test"]:
+            return None
         try:
             after, luck = (self._measured(each, MISTAKES).value for each in (made, control))
         except CannotApply:
