@@ -42,6 +42,8 @@ class Climbers:
 
     def take(self, kept: Tensor) -> "Climbers":
         """Return these copies (positions or a mask)."""
+        if kept.dtype == torch.bool and bool(kept.all()):
+            return self
         return Climbers(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 

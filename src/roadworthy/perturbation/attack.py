@@ -93,5 +93,5 @@ def is_wrong(logits: Tensor, labels: Tensor) -> Tensor:
 def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
     """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool."""
     inputs = found.inputs.detach().float()
-    logits = model.logits(inputs)
+    logits = model.exact().logits(inputs)
     return threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)

@@ -167,7 +167,7 @@ class _Progress:
     def __init__(self, model: AttackedModel, points: Points, threat: Threat) -> None:
         self._model, self._points, self._threat = model, points, threat
         n = len(points)
-        logits = model.logits(points.inputs)
+        logits = model.exact().logits(points.inputs)
         wrong = is_wrong(logits, points.labels)
         self._columns = {name: np.full(n, np.nan) for name in COLUMNS}
         self._columns["correct"] = _array(~wrong)
@@ -244,6 +244,7 @@ def nearest_wrong(model: AttackedModel, points: Points, threat: Threat, inputs: 
 
     By bisection, so an upper bound on where wrong answers begin.
     """
+    model = model.exact()
     right = torch.zeros(len(inputs), device=inputs.device)
     wrong = torch.ones_like(right)
     nearest = threat.distance(points.inputs, inputs)

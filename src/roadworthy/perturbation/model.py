@@ -73,13 +73,12 @@ class AttackedModel:
         return self.precision != "float32"
 
     def exact(self) -> "AttackedModel":
-        """Return the same model with gradients in float32, counting into the same passes."""
+        """Return the module itself in float32, counting into the same passes: what confirms what was found."""
         found = AttackedModel(
             self.module,
             self.classes,
             gives_probabilities=self.gives_probabilities,
             chunk=self.chunk,
-            forward=self.forward,
         )
         found.passes = self.passes
         return found
