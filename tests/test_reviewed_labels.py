@@ -87,6 +87,12 @@ def test_an_audit_writes_a_sheet_and_a_fix_does_what_a_person_decided(tmp_path: 
     assert len(record["sha256"]) == 64
     tried = fixed["candidates"][0]
     assert tried["state"] == "accepted", tried["reason"]
+    # What is measured on training rows cannot be confirmed on test rows, and none are unsealed for it.
+    assert tried["target"] == "label_errors_in_train"
+    claims = {claim["name"]: claim for claim in tried["claims"]}
+    assert {claims["these_weights"]["rows"], claims["confirmed"]["rows"]} == {"train"}
+    assert "no sealed test row can confirm" in claims["confirmed"]["statement"].replace("\n", " ")
+    assert fixed["openings"] == []
     assert f"train rows: {wrong} targets changed" in tried["changes"]
     assert "Reviewed by a person" in " ".join(fixed["notes"])
     assert "Reviewed by a person" in (tmp_path / "fixed" / "report.html").read_text()

@@ -41,6 +41,7 @@ _EXAMPLES: Mapping[str, object] = {
     "predictions": "predictions.csv",
     "score": "score",
     "predicted": "predicted",
+    "reviewed": "review.csv",
     "input_range": (0, 255),
     "decimal": ",",
     "delimiter": ";",

@@ -8,7 +8,7 @@ from roadworthy.results.finding import Finding, Verdict
 
 EFFECTS_VERSION = "1.1"
 
-Rows = Literal["validation", "test", "proof", "test, cross-fitted"]
+Rows = Literal["validation", "test", "proof", "test, cross-fitted", "train"]
 EffectKind = Literal["helped", "harmed", "no_effect_shown", "untouched", "not_measured"]
 ClaimName = Literal["these_weights", "this_remedy", "beyond_sham", "confirmed"]
 
@@ -100,7 +100,8 @@ class Claim:
     """One thing that is said of a mitigation, and whether the evidence carries it.
 
     `these_weights`: this one mitigated model is better on test rows. `this_remedy`: trained again with other
-    seeds, on average. `beyond_sham`: better than its control. `confirmed`: on rows that nothing was chosen on.
+    seeds, on average. `beyond_sham`: better than its control. `confirmed`: on rows that nothing was chosen on;
+    not measured where the check rests on no test rows, and nothing is left to confirm.
     """
 
     name: ClaimName

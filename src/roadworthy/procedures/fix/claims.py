@@ -6,6 +6,8 @@ from math import sqrt
 
 import numpy as np
 
+from roadworthy.engine.identity import Identifier
+from roadworthy.engine.keys import keys_of
 from roadworthy.procedures.fix.standing_in import with_some_test_rows, with_test_rows_of
 from roadworthy.procedures.fix.words import change_in_words, named
 from roadworthy.procedures.fix.workshop import OutOfTime, Workshop, positions, settled
@@ -51,6 +53,15 @@ def compared_on(before: Side, after: Side, checks: list[str]) -> dict[str, Compa
     return found
 
 
+def rows_of(shop: Workshop, target: str) -> Rows:
+    """Return the rows that a check rests on: "train" where its identity is the same with other test rows."""
+    sides = (shop.base, shop.on(shop.subject, "validation"))
+    identifier = Identifier(shop.registry.packages)
+    keys = [keys_of(side.graph([target]), identifier, shop.how.seed).get(target) for side in sides]
+    known = keys[0] is not None and not keys[0].unknown
+    return "train" if known and keys[0] == keys[1] else "test"
+
+
 def claim_of(
     shop: Workshop,
     name: ClaimName,
@@ -73,6 +84,15 @@ def claim_of(
         return Claimed(Claim(name, holds=False, statement=said, rows=rows))
     difference = difference_of(compared.difference, level)
     return judged(shop, name, target, difference, compared.difference, words=words, rows=rows)
+
+
+def nothing_to_confirm(target: str) -> Claimed:
+    """Return the last claim of a check that sealed rows cannot speak of."""
+    said = (
+        f"{named(target)} is measured on the data that are trained on, which a repair changes and no sealed test row "
+        "can confirm; whether the model is better for it is told by the checks of its answers"
+    )
+    return not_claimed("confirmed", said, "train")
 
 
 def judged(

@@ -257,6 +257,12 @@ def _mended(effect: Effect) -> bool:
 
 def _require_validation(subject: Subject) -> None:
     validation = subject.splits.get("validation")
+    if subject.modality == "predictions" and (validation is None or validation.n == 0):
+        raise UserError(
+            f"{subject.name} holds recorded predictions and no model. Most repairs change data or training: give the "
+            "model with --model FILE_OR_FACTORY and its data with --data. Abstaining and sets of classes need "
+            "validation rows with probabilities alone: mark them in a column and name it with --split COLUMN."
+        )
     if validation is None or validation.n == 0:
         raise UserError(
             f"{subject.name} has no validation rows, on which the strength of a remedy is chosen (test rows must "
@@ -291,11 +297,8 @@ def _notes(shop: Workshop, audited: Audit, plan: Plan, log_path: Path | None) ->
         notes += ["No check fails, so there is nothing to repair.", *_undecided(audited, shop)]
     aims = {target for marked, _ in plan.trials for target in mark_of(marked).targets}
     unaided = [t for t in plan.failing if t not in aims]
-    if unaided:
-        names = ", ".join(named(t) for t in unaided)
-        notes.append(
-            f"No repair is known for {names}; `roadworthy describe CHECK` says what to do."
-        )
+    todo = {f.check: f.next or f"see `roadworthy describe {f.check}`" for f in audited.findings}
+    notes += [f"No repair is known for {named(check)}. By hand: {todo[check]}" for check in unaided]
     if "proof" not in shop.subject.splits:
         notes.append(
             "No proof rows were sealed; accepted remedies are confirmed by cross-fitting over test rows."

@@ -16,6 +16,8 @@ from roadworthy.procedures.fix.claims import (
     confirmed_by_folds,
     confirmed_on_proof,
     not_claimed,
+    nothing_to_confirm,
+    rows_of,
     this_remedy,
 )
 from roadworthy.procedures.fix.costs import cost_of
@@ -170,6 +172,7 @@ def measured(shop: Workshop, log: ProofLog, proposed: Proposed, checks: Sequence
         proposed.target,
         found[proposed.target],
         words=("the repaired model", "the original"),
+        rows=rows_of(shop, proposed.target),
     )
     beyond = _beyond_sham(shop, after, proposed, these)
     kept = [e for e in effects if e.reason != LEFT_OUT]
@@ -177,7 +180,9 @@ def measured(shop: Workshop, log: ProofLog, proposed: Proposed, checks: Sequence
     remedy = _remedy(shop, proposed, these)
     claims = [these, beyond, remedy]
     opening = None
-    if against is None:
+    if against is None and these.claim.rows == "train":
+        claims.append(nothing_to_confirm(proposed.target))
+    elif against is None:
         confirmed = _confirmed(shop, log, proposed)
         claims.append(confirmed.claimed)
         opening = confirmed.opening
@@ -195,7 +200,13 @@ def _record(
     if not shop.retrains(proposed.stages[0].made):
         cost = replace(cost, training_seconds=cost.training_seconds or before.training_seconds)
     only = proposed.stages[0] if len(proposed.stages) == 1 else None
+    sealed = claims[-1].claim
     why = "Its target improves beyond its sham, no required check can be harmed beyond its margin, and that is confirmed."
+    if not sealed.holds:
+        why = (
+            "Its target improves beyond its sham, and no required check can be harmed beyond its margin. It is no "
+            "measure of test rows, so that there is nothing to confirm."
+        )
     return Candidate(
         mitigation=proposed.name,
         parts=tuple(stage.marked.name for stage in proposed.stages),
@@ -256,7 +267,7 @@ def _beyond_sham(shop: Workshop, after: Side, proposed: Proposed, these: Claimed
         return not_claimed("beyond_sham", f"its sham could not be measured, because {reason}")
     target = proposed.target
     found = compared_on(shop.side(proposed.sham_subject), after, [target])[target]
-    return claim_of(shop, "beyond_sham", target, found, words=words)
+    return claim_of(shop, "beyond_sham", target, found, words=words, rows=these.claim.rows)
 
 
 def _confirmed(shop: Workshop, log: ProofLog, proposed: Proposed) -> Confirmed:

@@ -23,7 +23,7 @@ MOST = 1000  # rows of a split: more than anybody looks through, ordered by how 
 DOUBTS = "{split}_label_doubts"
 CHECKS = {
     "train": "label_errors_in_train",
-    "validation": "label_errors_in_train",
+    "validation": "label_errors_in_test",
     "test": "label_errors_in_test",
 }
 
@@ -37,7 +37,7 @@ def review_sheet(
     """
     measured = {f.check for f in audit.findings if f.value is not None}
     names = [s for s in SPLITS if s in subject.splits and CHECKS[s] in measured]
-    if not names or not audit.complete:
+    if not names or any(f.reason_code == "interrupted" for f in audit.findings):
         return None
     wanted = [asked for n in names for asked in (DOUBTS.format(split=n), f"{n}_row_ids")]
     found = _values(subject, registry, store, request, wanted)
