@@ -32,7 +32,7 @@ OPTIONS = {
     "seed_answers": {"seeds": 1},
     "searched_settings": {"repetitions": 20},
     "tuned_setting": {"repetitions": 20},
-    "nested_errors": {"draws": 1},
+    "nested_errors": {"draws": 2},
     "folds": {"folds": 3},
 }
 

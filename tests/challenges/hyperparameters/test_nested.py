@@ -37,7 +37,7 @@ def settings(*rates: float) -> dict[str, np.ndarray]:
 
 
 def nested(trainer: Recording, rates: Mapping[str, np.ndarray], **more: Any) -> dict[str, Any]:
-    given = {"folds": FOLDS, "tuning_rows": np.arange(N), "draws": 2, **more}
+    given = {"folds": FOLDS, "tuning_rows": np.arange(N), "draws": 4, **more}
     return nested_errors(
         trainer, rates, train_inputs=INPUTS, train_labels=LABELS, guess_error=None, **given
     )

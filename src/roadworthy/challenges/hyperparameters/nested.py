@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Trainer
 
 Nested = Mapping[str, Any]  # Any: arrays, tuples of arrays and a number, see `nested_errors`
-A_DRAW = 4  # settings searched for each draw of the profile: 8, 16, 20
+A_DRAW = 2  # settings for each draw of the profile: 4, 8, 10
 MOST_PAIRS = 10
 # Where the choice is the same everywhere no row differs: a squared difference of 3 more makes the upper
 # end about 3.4 / n, as by the rule of three.
@@ -51,7 +51,7 @@ def nested_errors(
 
     "errors": for each pair (t, m), as `searched_validation_errors` says; "is_second": (m,) bool, which of its two folds
     a row is in; "rows": (m,) positions of the rows; "share": rows of a fold per row trained on. The settings are the first
-    of `searched_settings`, four for each draw, without the subject's own. Folds are neighbours in a
+    of `searched_settings`, two for each draw, without the subject's own. Folds are neighbours in a
     circle; in time they are not, and only rows before both are trained on.
     """
     taken = np.isin(np.arange(len(folds)), tuning_rows)
