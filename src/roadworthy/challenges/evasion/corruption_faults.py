@@ -123,6 +123,6 @@ class _Sharpened:
     times: int
 
     def __call__(self) -> "nn.Module":
-        from roadworthy.challenges.evasion.sharpening_module import Sharpening
+        from roadworthy.perturbation.sharpening import Sharpening
 
         return Sharpening(self.network.build(), self.times)
