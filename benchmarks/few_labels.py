@@ -1,6 +1,6 @@
 """What pretraining, pseudo-labels and generated rows gain where few rows have a label.
 
-    python benchmarks/few_labels.py [--seeds 5] [--data FOLDER]
+    python benchmarks/few_labels.py [--seeds 5] [--only digits Adult] [--labels 200] [--data FOLDER]
 
 Digits (8 x 8 pixels, the network of the built-in subject) with 50, 100 and 200 labels and 1,000 images without; Adult
 (the default network for tables) with 200 and 1,000 labels and 2,000 rows without. Every seed draws other rows, and all are
@@ -36,6 +36,7 @@ REMEDIES = {
     "pseudo-labels": {"pseudo_labels": 0.9},
     "generated rows": {"synthetic": 1.0},
 }
+LABELS = {"digits": (50, 100, 200), "Adult": (200, 1000)}
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,15 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("ROADWORTHY_DATA", standard))
     )
+    parser.add_argument("--only", nargs="+", choices=tuple(LABELS), default=tuple(LABELS))
+    parser.add_argument("--labels", type=int, nargs="+", help="of these alone; all by default")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, {options.seeds} seeds")
-    settings = [("digits", digits(), n) for n in (50, 100, 200)]
-    settings += [("Adult", adult(options.data), n) for n in (200, 1000)]
+    settings: list[tuple[str, Data, int]] = []
+    for name in options.only:
+        data = digits() if name == "digits" else adult(options.data)
+        settings += [(name, data, n) for n in options.labels or LABELS[name]]
     for name, data, count in settings:
         seconds: dict[str, float] = {}
         runs = [accuracies(data, count, seed, seconds) for seed in range(options.seeds)]

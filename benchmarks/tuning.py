@@ -1,6 +1,6 @@
 """Default settings, the best of a random search and the centre of the plateau that a guided search finds.
 
-    OMP_NUM_THREADS=1 python benchmarks/tuning.py [DATA_FOLDER] [--trials 16] [--seeds 3]
+    OMP_NUM_THREADS=1 python benchmarks/tuning.py [DATA_FOLDER] [--only Adult] [--trials 16] [--seeds 3]
 
 All searches see validation rows only and spend as many epochs. Each of the three recipes is then trained with
 several seeds; differences are over the same test rows, with 95 % intervals over rows and seeds.
@@ -9,6 +9,7 @@ Of Adult 3,000 training and 1,500 validation rows are used, and all test rows.
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,16 +39,23 @@ def table(path: Path, roles: Roles) -> Subject:
     return subject_from_table(read, DataOptions(roles, proof=0.0))
 
 
-def subjects(folder: Path) -> dict[str, Subject]:
+def adult(folder: Path) -> Subject:
     dropped = Roles(target="label", dropped=("income", "fnlwgt"))
-    adult = table(folder / "tab_adult/adult.parquet", dropped)
+    whole = table(folder / "tab_adult/adult.parquet", dropped)
     for name, n in (("train", 3_000), ("validation", 1_500)):
-        adult = adult.with_split(name, adult.splits[name].take(np.arange(n)))
-    return {
-        "digits": builtin_subject("digits"),
-        "Pima": table(folder / "tab_pima/pima.parquet", Roles(target="outcome")),
-        "Adult": adult,
-    }
+        whole = whole.with_split(name, whole.splits[name].take(np.arange(n)))
+    return whole
+
+
+def pima(folder: Path) -> Subject:
+    return table(folder / "tab_pima/pima.parquet", Roles(target="outcome"))
+
+
+SUBJECTS: dict[str, Callable[[Path], Subject]] = {
+    "digits": lambda folder: builtin_subject("digits"),
+    "Pima": pima,
+    "Adult": adult,
+}
 
 
 def compared(name: str, subject: Subject, trials: int, seeds: int) -> None:
@@ -87,8 +95,9 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=tuple(SUBJECTS), default=tuple(SUBJECTS))
     given = parser.parse_args()
     print(f"{'':15s}{'default':>9s}{'random':>9s}{'tuned':>9s}", end="")
     print(f"{'default - tuned':>27s}{'random - tuned':>27s}{'CPU s, random, tuned':>20s}")
-    for name, subject in subjects(given.data).items():
-        compared(name, subject, given.trials, given.seeds)
+    for name in given.only:
+        compared(name, SUBJECTS[name](given.data), given.trials, given.seeds)
