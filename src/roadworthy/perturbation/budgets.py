@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roadworthy.perturbation.attack import Attack
+from roadworthy.perturbation.cascade import OnNearlyBroken
+from roadworthy.perturbation.fab import Fab
 from roadworthy.perturbation.gradient_attacks import Apgd, Round, TargetedApgd
 from roadworthy.perturbation.square import Square
 from roadworthy.perturbation.threat import Ball, Threat
 
 AttackBudget = Literal["quick", "adaptive", "standard"]
 
-FULL_TARGETS = (Round(9, 100),)
+CHEAP: tuple[Attack, ...] = (Apgd(10), TargetedApgd())
+PROTOCOL: tuple[Attack, ...] = (Apgd(100), TargetedApgd((Round(9, 100),)))
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,44 @@ class Budget:
 
 
 def budget(name: AttackBudget, threat: Threat, *, has_gradients: bool = True) -> Budget:
-    """Return the attacks of a budget against a threat."""
-    squares = isinstance(threat, Ball) and threat.norm != "l1"
+    """Return the attacks of a budget against a threat.
 
-    def square(queries: int) -> tuple[Attack, ...]:
-        return (Square(queries),) if squares else ()
-
-    if name == "standard":
-        gradient = (Apgd(10), TargetedApgd(), Apgd(100), TargetedApgd(FULL_TARGETS))
-        found = Budget(gradient, square(5000), ())
-    elif name == "adaptive":
-        escalated = (Apgd(100), TargetedApgd(FULL_TARGETS), *square(5000))
-        found = Budget((Apgd(10), TargetedApgd()), square(500), escalated)
-    else:
-        found = Budget((Apgd(10), TargetedApgd()), square(100), square(1000))
+    "standard" is the protocol of AutoAttack (Croce & Hein 2020) with two cheap attacks before it. Where there is no
+    Square attack or FAB for a threat, they are left out.
+    """
+    found = {"quick": _quick, "adaptive": _adaptive, "standard": _standard}[name](threat)
     return found if has_gradients else without_gradients(found)
+
+
+def _quick(threat: Threat) -> Budget:
+    patient = OnNearlyBroken(TargetedApgd((Round(3, 60),), " again"), 0.05)
+    return Budget((*CHEAP, patient), _square(threat, 100), _square(threat, 1000))
+
+
+def _adaptive(threat: Threat) -> Budget:
+    patient = (
+        OnNearlyBroken(Apgd(100)),
+        OnNearlyBroken(TargetedApgd((Round(5, 100),), " again")),
+    )
+    escalated = (*PROTOCOL, *_fab(threat), *_square(threat, 5000))
+    return Budget((*CHEAP, *patient), _square(threat, 500), escalated)
+
+
+def _standard(threat: Threat) -> Budget:
+    return Budget((*CHEAP, *PROTOCOL, *_fab(threat)), _square(threat, 5000), ())
+
+
+def _square(threat: Threat, queries: int) -> tuple[Attack, ...]:
+    return (Square(queries),) if isinstance(threat, Ball) and threat.norm != "l1" else ()
+
+
+def _fab(threat: Threat) -> tuple[Attack, ...]:
+    return (Fab(100, 9),) if isinstance(threat, Ball) and threat.norm != "l1" else ()
+
+
+def queries(attacks: tuple[Attack, ...]) -> int:
+    """Return how many forward passes of a row attacks by outputs alone may take."""
+    return sum(attack.queries for attack in attacks if isinstance(attack, Square))
 
 
 def without_gradients(found: Budget) -> Budget:

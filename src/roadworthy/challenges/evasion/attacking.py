@@ -13,7 +13,7 @@ from roadworthy.statistics import percent
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from roadworthy.perturbation.attack import Points
+    from roadworthy.perturbation.attack import Attack, Points
     from roadworthy.perturbation.budgets import AttackBudget, Budget
     from roadworthy.perturbation.model import AttackedModel, Precision
     from roadworthy.perturbation.threat import Ball
@@ -139,10 +139,10 @@ class Attacking:
         """Attack every row: (m, k) float64."""
         from roadworthy.perturbation.cascade import cascade
 
+        attacks, points = budget_of(budget, threat, self.conduct or {}).first, rows.points()
         with self.model() as attacked:
-            ball = ball_of(threat)
-            attacks = budget_of(budget, threat, self.conduct or {}).first
-            return cascade(attacked.model, rows.points(), ball, attacks)
+            model = attacked.hastened(points, attacks)
+            return cascade(model, points, ball_of(threat), attacks)
 
     def second(
         self,
@@ -154,16 +154,11 @@ class Attacking:
         """Attack the rows that stand harder: (m, k) float64."""
         from roadworthy.perturbation.cascade import continued
 
-        chosen = budget_of(budget, threat, self.conduct or {})
+        chosen, points = budget_of(budget, threat, self.conduct or {}), rows.points()
         with self.model() as attacked:
-            return continued(
-                before,
-                attacked.model,
-                rows.points(),
-                ball_of(threat),
-                chosen.escalated,
-                first=len(chosen.first),
-            )
+            model = attacked.hastened(points, chosen.escalated)
+            ball, first = ball_of(threat), len(chosen.first)
+            return continued(before, model, points, ball, chosen.escalated, first=first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +166,14 @@ class Attacked:
     """The model inside the block of `Attacking.model`."""
 
     model: "AttackedModel"
+
+    def hastened(self, points: "Points", attacks: "tuple[Attack, ...]") -> "AttackedModel":
+        """Return the model with faster forward passes, where so many are to come that it pays."""
+        from roadworthy.perturbation.budgets import queries
+        from roadworthy.perturbation.forward import fastest_runner
+
+        passes = len(points) * queries(attacks)
+        return fastest_runner(self.model, points.inputs, passes).of(self.model)
 
     def conduct(
         self, inputs: np.ndarray, labels: np.ndarray, *, is_timed: bool
