@@ -95,11 +95,10 @@ def frozen(severity: float, seed: int, n: int = 4_000) -> Measurement:
     subject = builtin_subject("digits")
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, n)
-    _, train = train_of(subject)
-    clean = faults.pattern_that_turns_as_many_as_chance(subject, rng, labels, train)
-    given = clean.given["suspect_pattern"]
+    clean = faults.pattern_that_turns_as_many_as_chance(subject, rng, labels)
+    given = clean.given["pattern_turns"]
     broken = faults.pattern_that_turns_rows(clean, severity, rng, given)
-    return backdoor_evidence(broken.given["suspect_pattern"], subject.task)
+    return backdoor_evidence(broken.given["pattern_turns"])
 
 
 def requirement() -> CheckMark:
@@ -126,7 +125,7 @@ def test_planting_nothing_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     assert faults.patch_backdoor(subject, 0.0, rng, {}) is subject
     assert faults.blended_backdoor(subject, 0.0, rng, {}) is subject
-    assert faults.pattern_that_turns_rows(subject, 0.0, rng, {}) is subject
+    assert faults.pattern_that_turns_rows(subject, 0.0, rng, np.zeros((1, 3))) is subject
 
 
 def test_a_planted_backdoor_is_found_and_its_rows_are_named() -> None:
@@ -135,7 +134,7 @@ def test_a_planted_backdoor_is_found_and_its_rows_are_named() -> None:
     before, after = train_of(subject)[1], train_of(broken)[1]
     planted = np.flatnonzero((train_of(subject)[0] != train_of(broken)[0]).any(axis=(1, 2, 3)))
     assert set(np.flatnonzero(before != after)) <= set(planted)
-    names = ["backdoor_evidence", "suspect_pattern"]
+    names = ["backdoor_evidence", "suspect_pattern", "suspect_rows"]
     found = compute(Registry.discover(), fields_of(broken), names, store=Store())
     measured = found["backdoor_evidence"].value
     assert isinstance(measured, Measurement), found["backdoor_evidence"]

@@ -10,7 +10,7 @@ from roadworthy.challenges.poisoning.probing import Rows, decided, searched
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Example, Examples, Measurement, Table
-from roadworthy.statistics import paired_rate_difference, percent
+from roadworthy.statistics import paired_rate_difference, percent, rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +103,27 @@ def suspect_pattern(
     }
 
 
+@artifact(shape="n 3")
+def pattern_turns(
+    suspect_pattern: "Mapping[str, Any]",  # Any: see `Found`
+    test_labels: np.ndarray,
+) -> np.ndarray:
+    """Whether the suspect pattern turns each test row into its class: (n, 3) float64 of 0 and 1.
+
+    By the model of all rows that it turns fewest in, by the model without the suspect rows that it turns most in, and a
+    random pattern of that size. NaN for rows that are of that class already, or were not asked.
+    """
+    found = np.full((len(test_labels), 3), np.nan)
+    turned, without = suspect_pattern["turned"], suspect_pattern["without"]
+    columns = (
+        turned[int(turned.mean(axis=1).argmin())],
+        without[int(without.mean(axis=1).argmax())],
+        suspect_pattern["elsewhere"],
+    )
+    found[suspect_pattern["asked"]] = np.stack(columns, axis=1)
+    return found
+
+
 @check(
     challenge="poisoning",
     requires=AtMost(
@@ -110,10 +131,7 @@ def suspect_pattern(
     ),
     least=100,
 )
-def backdoor_evidence(
-    suspect_pattern: "Mapping[str, Any]",  # Any: see `Found`
-    task: "Task",
-) -> Measurement:
+def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
     """Share of clean rows that a pattern found in a few training rows turns into one class, because of these rows.
 
     Without a model first: rows of one class that lie among another class and all differ from it in the same way are sought among training,
@@ -129,44 +147,72 @@ def backdoor_evidence(
     Qualified at: n = 400.
     Next: look at the rows below and where they came from; train without them (`suspect_rows_dropped`) and audit again.
     """
-    turned, without = suspect_pattern["turned"], suspect_pattern["without"]
-    weakest = turned[int(turned.mean(axis=1).argmin())]
-    otherwise = without[int(without.mean(axis=1).argmax())]
-    random = suspect_pattern["elsewhere"]
-    against = random if random.mean() > otherwise.mean() else otherwise
-    unit = "share of test rows of other classes"
-    if not suspect_pattern["looked_at"]:
-        return paired_rate_difference(
-            weakest,
-            against,
-            unit=unit,
-            details=f"{suspect_pattern['examined']} small groups of rows lie among another class and differ from it in the same way; none "
-            "has more training rows than the held-out rows lead to expect, so no pattern was tried.",
-        )
-    name = task.classes[suspect_pattern["target"]]
-    rows = suspect_pattern["rows"]
+    asked = pattern_turns[~np.isnan(pattern_turns[:, 0])].astype(bool)
+    if len(asked) == 0:
+        raise NotApplicable("no test row is of another class than the suspect one")
+    shares = asked.mean(axis=0)
+    against = 1 if shares[1] >= shares[2] else 2
     table = Table(
-        "The pattern laid over clean test rows",
-        ("model", f"turned into {name}"),
+        "The suspect pattern laid over clean test rows",
+        ("model and pattern", "share turned into the suspect class"),
         (
-            ("trained on all rows", float(turned.mean())),
-            ("trained without the suspect rows", float(without.mean())),
-            ("trained on all rows, random pattern", float(random.mean())),
+            ("trained on all rows", float(shares[0])),
+            ("trained without the suspect rows", float(shares[1])),
+            ("trained on all rows, random pattern", float(shares[2])),
         ),
     )
+    said = (
+        f"It turns {percent(shares[0])} of the test rows, {percent(shares[1])} in a model trained without the suspect rows, and "
+        f"a random pattern {percent(shares[2])}."
+        if shares.any()
+        else "No pattern was worth trying, or none turned a row: see `suspect_rows`. That is not proof of clean data."
+    )
+    return paired_rate_difference(
+        asked[:, 0],
+        asked[:, against],
+        unit="share of test rows of other classes",
+        details=said,
+        evidence=(table,),
+    )
+
+
+@check(challenge="poisoning")
+def suspect_rows(
+    suspect_pattern: "Mapping[str, Any]",  # Any: see `Found`
+    task: "Task",
+    searched_rows: np.ndarray,
+) -> Measurement:
+    """Share of training rows that carry a pattern which held-out rows do not account for.
+
+    The list behind `backdoor_evidence`: rows for somebody to look at, not rows to drop unseen. Where nobody tampered, any row at
+    all is listed in one data set of twenty (see `surplus`).
+
+    Unit: share of training rows that were searched.
+    Qualified at: a description; nothing is required of it.
+    Next: find out where these rows came from, and who labelled them.
+    """
+    rows = suspect_pattern["rows"]
+    details = f"{suspect_pattern['examined']} small groups of rows lie among another class and differ from it in the same way; "
+    if not len(rows):
+        return rate(
+            0,
+            len(searched_rows),
+            unit="share of training rows that were searched",
+            details=f"{details}none has more training rows than held-out rows lead to expect.",
+        )
+    name = task.classes[suspect_pattern["target"]]
+    places = ", ".join(str(c) for c in suspect_pattern["columns"][:8].tolist())
     carriers = Examples(
         "Training rows that carry the pattern",
         tuple(Example("train", int(row), f"labelled {name}") for row in rows[:SHOWN]),
     )
-    return paired_rate_difference(
-        weakest,
-        against,
-        unit=unit,
-        details=f"{len(rows)} training rows labelled {name} differ from the rows around them in the same way. Laid over test rows, "
-        f"this turns {percent(float(turned.mean()))} of them into {name}, {percent(float(without.mean()))} in models trained "
-        f"without these and {len(suspect_pattern['left_out']) - len(rows)} other suspect rows. "
-        f"{suspect_pattern['looked_at']} patterns were tried on validation rows.",
-        evidence=(table, carriers),
+    return rate(
+        len(rows),
+        len(searched_rows),
+        unit="share of training rows that were searched",
+        details=f"{details}{len(rows)} training rows labelled {name} stand out. "
+        f"Coordinates of their pattern, the clearest first: {places}.",
+        evidence=(carriers,),
     )
 
 

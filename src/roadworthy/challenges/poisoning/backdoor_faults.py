@@ -1,7 +1,7 @@
 """Known shares of rows that a pattern turns, frozen; and backdoors planted in the training rows themselves."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
@@ -16,38 +16,20 @@ if TYPE_CHECKING:
 
 POWER_CURVE = (0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2)
 RATES = (0.005, 0.01, 0.05)
-ROWS = 12  # said to carry the pattern
 BY_CHANCE = 0.05  # share of rows that a random pattern turns
 
 
 @control(clears="backdoor_evidence")
 def pattern_that_turns_as_many_as_chance(
-    subject: "Subject", rng: Generator, test_labels: np.ndarray, train_labels: np.ndarray
+    subject: "Subject", rng: Generator, test_labels: np.ndarray
 ) -> "Subject":
     """Freeze a pattern that turns no row which it would not turn without the rows that carry it.
 
-    Of two models each, with and without the suspect rows, and of a random pattern a twentieth of the rows turn, the same
-    ones. What is assumed: nothing of the search, which is not part of this test; `backdoor_power` is about it.
+    In models with and without the suspect rows, and under a random pattern, a twentieth of the rows turn, the same ones. What
+    is assumed: nothing of the search, which is not part of this test; `backdoor_power` is about it.
     """
-    target = int(rng.choice(np.unique(train_labels)))
-    asked = np.flatnonzero(test_labels != target)
-    by_chance = np.tile(rng.random(len(asked)) < BY_CHANCE, (2, 1))
-    rows = np.flatnonzero(train_labels == target)[:ROWS]
-    frozen: dict[str, Any] = {  # Any: what the artifact holds
-        "target": target,
-        "rows": rows,
-        "left_out": rows,
-        "columns": np.arange(1),
-        "values": np.zeros(1),
-        "added": False,
-        "asked": asked,
-        "turned": by_chance,
-        "without": by_chance,
-        "elsewhere": by_chance[0],
-        "looked_at": 1,
-        "examined": 1,
-    }
-    return subject.with_given(suspect_pattern=frozen)
+    by_chance = rng.random(len(test_labels)) < BY_CHANCE
+    return subject.with_given(pattern_turns=np.tile(by_chance[:, None].astype(np.float64), (1, 3)))
 
 
 @fault(
@@ -56,21 +38,19 @@ def pattern_that_turns_as_many_as_chance(
     starts_from="pattern_that_turns_as_many_as_chance",
 )
 def pattern_that_turns_rows(
-    subject: "Subject",
-    severity: float,
-    rng: Generator,
-    suspect_pattern: Mapping[str, Any],  # Any: what the artifact holds
+    subject: "Subject", severity: float, rng: Generator, pattern_turns: np.ndarray
 ) -> "Subject":
-    """Let the pattern turn each row that chance does not, in models of all rows, so that the share of all is the severity.
+    """Let the pattern turn each row that chance does not, in the model of all rows, so that the share of all is the severity.
 
-    Models without the suspect rows, and the data, stay as they are.
+    What it does without the suspect rows, and the data, stay as they are.
     """
     if severity == 0.0:
         return subject
-    left = ~suspect_pattern["turned"][0]
+    left = pattern_turns[:, 0] == 0.0
     likely = severity / max(1.0 - BY_CHANCE, 1e-9)
-    turned = suspect_pattern["turned"] | (left & (rng.random(len(left)) < likely))
-    return subject.with_given(suspect_pattern={**suspect_pattern, "turned": turned})
+    turned = pattern_turns.copy()
+    turned[left & (rng.random(len(left)) < likely), 0] = 1.0
+    return subject.with_given(pattern_turns=turned)
 
 
 @fault(breaks="backdoor_evidence", severities=RATES, truth=False)
