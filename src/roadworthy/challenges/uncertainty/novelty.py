@@ -194,8 +194,8 @@ def _whitening(rows: np.ndarray) -> np.ndarray:
     covariance = rows.T @ rows / max(len(rows) - 1, 1)
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0)
-    floor = SHRINKAGE * values.mean() or 1.0
-    return vectors / np.sqrt(values * (1 - SHRINKAGE) + floor)
+    middle = values.mean() or 1.0
+    return vectors / np.sqrt((1 - SHRINKAGE) * values + SHRINKAGE * middle)
 
 
 def _logits(outputs: np.ndarray, output_kind: str) -> np.ndarray | None:
