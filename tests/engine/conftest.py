@@ -13,6 +13,25 @@ from roadworthy.engine import Event, Finished, Progress
 _numbers = itertools.count()
 
 
+class Clock:
+    """The time that the engine sees: it passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("roadworthy.engine.run.time", made)
+    return made
+
+
 class Record:
     """Takes the events of a run."""
 

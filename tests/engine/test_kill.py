@@ -79,6 +79,16 @@ def computed_shards(log: Path) -> list[int]:
     return [int(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
+def wait_until(child: int, shards: int, log: Path) -> None:
+    """Wait until so many shards are computed, or the process has ended, on a slow machine too."""
+    end = time.monotonic() + 300
+    while len(computed_shards(log)) < shards:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.0005)
+
+
 def files_of(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern))
 
@@ -91,9 +101,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_result(tmp_path: Path, log: Path):
     expected = run(tmp_path / "unharmed")
-    start = time.monotonic()
-    assert run(tmp_path / "unharmed too") == expected
-    duration = time.monotonic() - start
     moments = random.Random(20)
     killed = resumed = 0
     for i in range(100):
@@ -102,7 +109,8 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_result(tmp_path:
         folder = tmp_path / f"store{i}"
         log.unlink(missing_ok=True)
         child = started(folder)
-        time.sleep(moments.uniform(0, duration))
+        wait_until(child, moments.randrange(SHARDS + 1), log)
+        time.sleep(moments.uniform(0, 0.01))
         os.kill(child, signal.SIGKILL)
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
         kept = {int(p.name.split("-")[0]) for p in files_of(folder, "shards/*/*.safetensors")}

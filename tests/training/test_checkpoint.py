@@ -247,10 +247,12 @@ def test_a_killed_process_is_taken_up_by_another_one(tmp_path: Path) -> None:
     for _ in range(2):
         before = state.stat().st_mtime_ns if state.exists() else 0
         process = subprocess.Popen([*command, str(resumed), "keep"], stdout=subprocess.DEVNULL)
-        while not (state.exists() and state.stat().st_mtime_ns > before):
-            time.sleep(0.01)
-        time.sleep(0.3)
-        assert process.poll() is None, "it was over before it was killed"
+        kept = 0
+        while kept < 3:  # checkpoints of this process
+            time.sleep(0.005)
+            assert process.poll() is None, "it was over before it was killed"
+            now = state.stat().st_mtime_ns if state.exists() else before
+            kept, before = kept + (now != before), now
         process.send_signal(signal.SIGKILL)
         process.wait()
     done = subprocess.run(

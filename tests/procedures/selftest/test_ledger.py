@@ -97,7 +97,7 @@ def test_two_processes_lose_nothing(tmp_path) -> None:
     base.write_text(text_of(records()))
     command = [sys.executable, "-c", code, str(path), str(base)]
     running = [subprocess.Popen([*command, start]) for start in ("0", "100")]
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(600) for process in running] == [0, 0]
     assert len(read(path).entries[0].rungs[0].batches) == 20
 
 
