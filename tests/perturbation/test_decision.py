@@ -37,8 +37,8 @@ def test_rays_finds_the_margin_over_the_l1_norm_of_the_weights() -> None:
     found = RayS(1500).nearest(lambda x: module(x).argmax(1), rows, Ball("linf", 1.0, 0.0, 1.0))
     true = margins / weight.abs().sum()
     assert (found.distance >= true - 1e-5).all()
-    # signs are found exactly here; the radius is known to 1/1024 of the range
-    assert (found.distance - true).max() < 0.0015
+    # signs are found exactly here; the radius is known to 1 in 128
+    assert (found.distance / true).max() < 1.02
 
 
 def test_hopskipjump_finds_the_margin_over_the_l2_norm_of_the_weights() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from roadworthy.perturbation import forward
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.forward import fastest_runner
+from roadworthy.perturbation.forward import OnRunner, Runner, fastest_runner
 from roadworthy.perturbation.model import AttackedModel, attacked
 from roadworthy.perturbation.noise import RowNoise
 from roadworthy.perturbation.square import Square
@@ -74,6 +74,24 @@ def test_torch_where_the_extra_is_absent_or_few_passes_are_made(
     found = fastest_runner(model, torch.rand(6, 1, 8, 8))
     assert found.name == "torch"
     assert "a_package_that_is_not_there" in found.reason
+
+
+def test_an_attack_on_a_runner_searches_there() -> None:
+    module = _network().eval()
+    inputs = torch.rand(12, 1, 8, 8)
+    model = AttackedModel(module, 5)
+    rows = Points(inputs, model.logits(inputs).argmax(1), RowNoise(np.arange(12).astype("u8")))
+    calls = [0]
+
+    def call(given: Tensor) -> Tensor:
+        calls[0] += 1
+        return module(given)
+
+    attack = OnRunner(Square(20), Runner("onnxruntime", call))
+    found = attack(model, rows, Ball("linf", 0.02, 0.0, 1.0))
+    assert attack.name == "Square, 20 queries (onnxruntime)"
+    assert torch.equal(found.margin, Square(20)(model, rows, Ball("linf", 0.02, 0.0, 1.0)).margin)
+    assert calls[0] > 3
 
 
 def test_the_warnings_filter_is_as_before() -> None:

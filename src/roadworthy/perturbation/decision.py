@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, log2, sqrt
+from math import ceil, sqrt
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from roadworthy.perturbation.threat import Ball, Threat
 Answers = Callable[[Tensor], Tensor]
 """Inputs (n, ...) to class codes (n,) int64."""
 
-FINE = 1e-3  # of the range: how exactly RayS knows a radius
+SHRINKS = 7  # halvings of a radius that RayS makes: it is known to 1 in 128
 BLOCK = 16  # directions that are drawn at once, so that memory does not grow with their number
 FIRST_DIRECTIONS = (
     24  # of the first estimate of HopSkipJump; the paper has 100 and budgets of 25,000
@@ -82,7 +82,7 @@ class RayS:
 
     def _shrunk(self, asked: "_Asked", rows: Tensor, signs: Tensor, high: Tensor) -> Tensor:
         low = torch.zeros_like(high)
-        for _ in range(ceil(log2(1 / FINE))):
+        for _ in range(SHRINKS):
             middle = (low + high) / 2
             hit = asked.wrong(rows, signs * middle[:, None])
             high, low = torch.where(hit, middle, high), torch.where(hit, low, middle)

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import logging
+import time
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from roadworthy.perturbation.attack import Attack, Found, Points
 from roadworthy.perturbation.model import AttackedModel, Forward, Passes
+from roadworthy.perturbation.threat import Threat
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
-WORTH = 50_000  # rows through a small network take as long as its export, 0.8 s on one core
+PAYS_FROM = 3.0  # seconds of passes through torch: an export takes 1 to 2, and halves them at least
 AGREES = 1e-4  # of the spread of the logits; float32 in another order of summation differs by less
 
 
@@ -50,7 +53,7 @@ class Runner:
         return found
 
 
-def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int = WORTH) -> Runner:
+def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = None) -> Runner:
     """Return onnxruntime on one thread, or torch where that gives other answers or does not pay.
 
     The export is tried on these rows, which must be answered as by torch: a network that draws random numbers, or
@@ -62,10 +65,9 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int = WORTH) ->
     inputs : (n, ...) Tensor
         Real rows; the first `chunk` are compared.
     passes : int
-        How many rows are about to be passed: an export costs as much as tens of thousands.
+        How many rows are about to be passed, of which some are timed: few are not worth an export. None: whether it
+        pays was settled before.
     """
-    if passes < WORTH:
-        return Runner("torch", reason=f"{passes:,} passes are not worth an export")
     absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if absent:
         return Runner("torch", reason=f"{', '.join(absent)} not installed")
@@ -73,6 +75,8 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int = WORTH) ->
         return Runner("torch", reason="a black box cannot be exported")
     if inputs.device.type != "cpu" or len(inputs) < 2:
         return Runner("torch", reason="not on the processor, or a single row")
+    if passes is not None and passes * _seconds(model, inputs[: model.chunk]) < PAYS_FROM:
+        return Runner("torch", reason=f"{passes:,} passes are not worth an export")
     session = _session(model.module, inputs[:2])
     if isinstance(session, str):
         return Runner("torch", reason=session)
@@ -88,6 +92,18 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int = WORTH) ->
     for rows in (inputs[: model.chunk], inputs[:1]):
         if not _agree(theirs.logits(rows), ours.logits(rows)):
             return Runner("torch", reason="onnxruntime gives other answers")
+    return found
+
+
+def _seconds(model: AttackedModel, inputs: Tensor) -> float:
+    """Return the least seconds for one row."""
+    timed = Runner("torch").of(model)
+    timed.passes = Passes()
+    found = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        timed.logits(inputs)
+        found = min(found, (time.perf_counter() - start) / len(inputs))
     return found
 
 
@@ -134,3 +150,26 @@ def _agree(ours: Tensor, theirs: Tensor) -> bool:
         ((ours - theirs).abs() <= AGREES * spread).all()
         & (ours.argmax(1) == theirs.argmax(1)).all()
     )
+
+
+@dataclass(frozen=True)
+class OnRunner:
+    """A forward-only attack that searches by a runner; who calls it confirms what it finds by the network itself.
+
+    Parameters
+    ----------
+    attack : Attack
+    runner : Runner
+    """
+
+    attack: Attack
+    runner: Runner
+
+    @property
+    def name(self) -> str:
+        """See `Attack`."""
+        return f"{self.attack.name} ({self.runner.name})"
+
+    def __call__(self, model: AttackedModel, points: Points, threat: Threat) -> Found:
+        """See `Attack`."""
+        return self.attack(self.runner.of(model), points, threat)
