@@ -184,26 +184,40 @@ def _lines(compared: Comparison, width: int) -> Iterator[tuple["Text", "Text"]]:
     for i, name in enumerate(compared.names):
         yield text(f"[{i + 1}] ", "bold"), text(name)
     room = min(32, max((len(row.check) for row in compared.rows), default=0) + 2)
-    at_once = max(1, (width - room) // CELL)
+    longest = max((len(_said(cell)) for row in compared.rows for cell in row.cells), default=0)
+    each = max(CELL, longest + 2)
+    at_once = max(1, (width - room) // each)
     if width < NARROW or not compared.rows:
         room, at_once = 0, 1
     for start in range(0, len(compared.names), at_once):
         shown = range(start, min(start + at_once, len(compared.names)))
         yield empty, empty
-        numbers = "".join(f"{f'[{i + 1}]':<{CELL}}" for i in shown)
+        numbers = "".join(f"{f'[{i + 1}]':<{each}}" for i in shown)
         yield text(" " * room), text(numbers, "bold")
         for row in compared.rows:
             line = text("" if room else f"{row.check} ")
             for i in shown:
                 cell = row.cells[i]
                 verdict = cell.finding.verdict if cell.finding else "not_run"
-                said = (
-                    f"{wording.LOOKS[verdict].symbol} {cell_words(cell)}{' *' if cell.best else ''}"
-                )
-                line.append(f"{said:<{CELL}}", style=STYLES[verdict])
+                line.append(f"{_said(cell):<{each}}", style=STYLES[verdict])
             yield text(f"{row.check[: room - 1]:<{room}}" if room else ""), line
     yield empty, empty
-    yield empty, text("* the best of its row, where its interval overlaps with no other", "dim")
+    met = {
+        c.finding.verdict if c.finding else "not_run" for row in compared.rows for c in row.cells
+    }
+    looks = [wording.LOOKS[verdict] for verdict in wording.ORDER if verdict in met]
+    for said in (
+        "Values with their intervals; shares in %. The page and the CSV name every unit.",
+        "   ".join(f"{look.symbol} {look.word.lower()}" for look in looks),
+        "* the best of its row, where its interval overlaps with no other",
+    ):
+        yield empty, text(said, "dim")
+
+
+def _said(cell: ComparedCell) -> str:
+    symbol = wording.LOOKS[cell.finding.verdict if cell.finding else "not_run"].symbol
+    words = cell_words(cell)
+    return symbol if words == symbol else f"{symbol} {words}{' *' if cell.best else ''}"
 
 
 def _version() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from roadworthy.reports import effect_words, wording
+from roadworthy.reports import cost_words, effect_words, wording
 from roadworthy.reports.effect_words import EFFECTS, OUTCOMES, State
 from roadworthy.reports.matrix import Matrix, matrix
 from roadworthy.reports.pull_request import fitted, folded, raw, safe
@@ -74,7 +74,7 @@ def _outcomes(fix: Fix) -> str:
             f"| {look.symbol} {look.word} | `{_code(candidate.mitigation)}` | "
             f"{safe(effect_words.in_sentence(candidate.target))} {safe(number)} | "
             f"{counts['helped'] if effects else ''} | {harmed if effects else ''} | "
-            f"{safe(effect_words.cost_line(candidate))} |"
+            f"{safe(cost_words.cost_line(candidate))} |"
         )
     return "\n".join(lines)
 

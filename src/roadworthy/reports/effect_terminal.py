@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roadworthy.reports import effect_words, wording
+from roadworthy.reports import cost_words, effect_words, wording
 from roadworthy.reports.effect_words import EFFECTS, OUTCOMES, SHADES, State
 from roadworthy.reports.lines import WIDEST, printed, text
 from roadworthy.reports.matrix import Matrix, matrix
@@ -139,7 +139,7 @@ def _candidate(fix: Fix, candidate: Candidate) -> Iterator[Line]:
             names = ", ".join(f"{effect_words.in_sentence(e.check)}{_brief(e)}" for e in found)
             head = f"  {EFFECTS[state].symbol} {EFFECTS[state].word.lower()}: "
             yield text(head, STYLE[state]), text(names)
-    if cost := effect_words.cost_line(candidate):
+    if cost := cost_words.cost_line(candidate):
         yield indent, text(cost, "dim")
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from roadworthy.reports import wording
 from roadworthy.reports.wording import Look
-from roadworthy.results import Candidate, Claim, Cost, Diff, Effect, Fix, Verdict
+from roadworthy.results import Candidate, Claim, Diff, Effect, Fix, Verdict
 
 State = Literal[
     "harmed", "open", "tolerated", "helped", "none", "noted", "not_measured", "untouched"
@@ -59,8 +59,6 @@ CLAIMS: Mapping[str, str] = {
     "confirmed": "Confirmed",
 }
 UNSEALED = "No proof rows were sealed"  # begins the note of a fix without them
-SAME_COST = 0.05  # of the cost: timings differ that much by themselves
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True)
@@ -363,39 +361,6 @@ def pairing_words(diff: Diff) -> str:
     return "Not paired: measured on different rows, so that only large differences show."
 
 
-@dataclass(frozen=True)
-class CostChange:
-    """One cost before and after, in words; `ratio` is "" where one side is unknown."""
-
-    name: str
-    before: str
-    after: str
-    ratio: str
-    changes: bool
-
-
-def costs(before: Cost, after: Cost) -> tuple[CostChange, ...]:
-    """Say what a model cost and costs: training, latency, size."""
-    pairs = (
-        ("Training", before.training_seconds, after.training_seconds, _seconds),
-        ("Latency per row", before.milliseconds_per_row, after.milliseconds_per_row, _milliseconds),
-        ("Size", before.bytes, after.bytes, _bytes),
-    )
-    return tuple(
-        CostChange(name, say(old), say(new), _ratio(old, new), _changes(old, new))
-        for name, old, new, say in pairs
-    )
-
-
-def cost_line(candidate: Candidate) -> str:
-    """Say the costs that change in one line, "" where none is known."""
-    known = [c for c in costs(candidate.before, candidate.after) if c.ratio]
-    moved = [c for c in known if c.changes]
-    if known and not moved:
-        return "costs as much as before"
-    return ", ".join(f"{c.name.lower()} {c.before} → {c.after} ({c.ratio})" for c in moved)
-
-
 def proof_words(fix: Fix) -> str:
     """Say how often the sealed rows were looked at."""
     if any(note.startswith(UNSEALED) for note in fix.notes):
@@ -440,33 +405,3 @@ def _value(value: float | None, unit: str, decimals: int | None) -> str:
 
 def _signed(said: str) -> str:
     return said if said.startswith("−") or not said.strip("0.,") else f"+{said}"
-
-
-def _seconds(value: float | None) -> str:
-    return "–" if value is None else wording.seconds_words(float(f"{value:.3g}"))
-
-
-def _milliseconds(value: float | None) -> str:
-    return "–" if value is None else f"{wording.plain(float(f'{value:.2g}'))} ms"
-
-
-def _bytes(value: float | None) -> str:
-    if value is None:
-        return "–"
-    size = float(value)
-    for unit in UNITS[:-1]:
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} {UNITS[-1]}"
-
-
-def _ratio(before: float | None, after: float | None) -> str:
-    if not before or after is None:
-        return ""
-    return f"×{after / before:.2g}" if after / before < 10 else f"×{after / before:,.0f}"
-
-
-def _changes(before: float | None, after: float | None) -> bool:
-    """Whether a cost changes by more than timings do from run to run."""
-    return bool(before) and after is not None and abs(after / before - 1) > SAME_COST

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from roadworthy.reports import document, effect_words, wording
+from roadworthy.reports import cost_words, document, effect_words, wording
 from roadworthy.reports.effect_words import Amount, State
 from roadworthy.reports.figures import Limits
 from roadworthy.reports.matrix import MOST_COLUMNS, Glyph, anchor, glyph, matrix, reach
@@ -71,7 +71,7 @@ class CandidateView:
     effects: tuple[EffectView, ...]
     untouched: int
     left_out: int
-    costs: tuple[effect_words.CostChange, ...]
+    costs: tuple[cost_words.CostChange, ...]
     open: bool
 
 
@@ -144,7 +144,7 @@ def _candidate(fix: Fix, candidate: Candidate, extent: Extent) -> CandidateView:
         effects=tuple(effect_view(e) for e in touched[: extent.effects]),
         untouched=len(effects) - len(touched),
         left_out=max(0, len(touched) - extent.effects),
-        costs=effect_words.costs(candidate.before, candidate.after),
+        costs=cost_words.costs(candidate.before, candidate.after),
         open=candidate.accepted or len(fix.candidates) == 1,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from roadworthy.reports import effect_words, wording
+from roadworthy.reports import cost_words, effect_words, wording
 from roadworthy.reports.effect_words import EFFECTS, Amount, State
 from roadworthy.reports.wording import Look
 from roadworthy.results import Candidate, Effect, Fix
@@ -72,7 +72,7 @@ class Row:
 
     candidate: Candidate
     cells: tuple[Cell, ...]
-    costs: tuple[effect_words.CostChange, ...]
+    costs: tuple[cost_words.CostChange, ...]
     anchor: str
 
 
@@ -183,7 +183,7 @@ def _row(fix: Fix, i: int, groups: Sequence[Group], scales: Mapping[str, float])
     return Row(
         candidate=candidate,
         cells=tuple(cells) if own else (),
-        costs=effect_words.costs(candidate.before, candidate.after),
+        costs=cost_words.costs(candidate.before, candidate.after),
         anchor=anchor("repair", candidate.mitigation),
     )
 

@@ -1,0 +1,79 @@
+"""How costs are said in words: what a model takes to train, to ask and to keep, before a repair and after it."""
+
+from dataclasses import dataclass
+
+from roadworthy.reports import wording
+from roadworthy.results import Candidate, Cost
+
+SAME_COST = 0.05  # of the cost: timings differ that much by themselves
+SIZES = ("B", "kB", "MB", "GB", "TB")
+TIMES = ("ms", "µs", "ns")
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """One cost before and after, in words; `ratio` is "" where one side is unknown."""
+
+    name: str
+    before: str
+    after: str
+    ratio: str
+    changes: bool
+
+
+def costs(before: Cost, after: Cost) -> tuple[CostChange, ...]:
+    """Say what a model cost and costs: training, latency, size."""
+    pairs = (
+        ("Training", before.training_seconds, after.training_seconds, _seconds),
+        ("Latency per row", before.milliseconds_per_row, after.milliseconds_per_row, _milliseconds),
+        ("Size", before.bytes, after.bytes, _bytes),
+    )
+    return tuple(
+        CostChange(name, say(old), say(new), _ratio(old, new), _changes(old, new))
+        for name, old, new, say in pairs
+    )
+
+
+def cost_line(candidate: Candidate) -> str:
+    """Say the costs that change in one line, "" where none is known."""
+    known = [c for c in costs(candidate.before, candidate.after) if c.ratio]
+    moved = [c for c in known if c.changes]
+    if known and not moved:
+        return "costs as much as before"
+    return ", ".join(f"{c.name.lower()} {c.before} → {c.after} ({c.ratio})" for c in moved)
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else wording.seconds_words(float(f"{value:.3g}"))
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    for unit in TIMES[:-1]:
+        if value >= 0.1:
+            return f"{wording.plain(float(f'{value:.2g}'))} {unit}"
+        value *= 1000
+    return f"{wording.plain(float(f'{value:.2g}'))} {TIMES[-1]}"
+
+
+def _bytes(value: float | None) -> str:
+    if value is None:
+        return "–"
+    size = float(value)
+    for unit in SIZES[:-1]:
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} {SIZES[-1]}"
+
+
+def _ratio(before: float | None, after: float | None) -> str:
+    if not before or after is None:
+        return ""
+    return f"×{after / before:.2g}" if after / before < 10 else f"×{after / before:,.0f}"
+
+
+def _changes(before: float | None, after: float | None) -> bool:
+    """Whether a cost changes by more than timings do from run to run."""
+    return bool(before) and after is not None and abs(after / before - 1) > SAME_COST

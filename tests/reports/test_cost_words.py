@@ -1,0 +1,19 @@
+"""Costs in words: in the unit that a person would say them in, and as one where timings alone differ."""
+
+from roadworthy.reports.cost_words import costs
+from roadworthy.results import Cost
+
+
+def test_small_times_have_small_units_and_what_is_not_known_is_a_dash() -> None:
+    before, after = Cost(2.0, 0.0073, 10, 40), Cost(3.0, 2.3e-5, 10, 56_000)
+    training, latency, size = costs(before, after)
+    assert (training.before, training.after, training.ratio) == ("2 s", "3 s", "×1.5")
+    assert (latency.before, latency.after) == ("7.3 µs", "23 ns")
+    assert (size.before, size.after) == ("40 B", "56 kB")
+    assert [c.before for c in costs(Cost(), after)] == ["–", "–", "–"]
+    assert costs(Cost(milliseconds_per_row=0.5), Cost())[1].before == "0.5 ms"
+
+
+def test_a_cost_within_a_twentieth_is_the_same() -> None:
+    same = costs(Cost(1.0, 1.0, 1, 100), Cost(1.04, 1.2, 1, 100))
+    assert [c.changes for c in same] == [False, True, False]
