@@ -6,7 +6,7 @@ import numpy as np
 
 from roadworthy.challenges.poisoning.answers import answering
 from roadworthy.challenges.poisoning.layout import layout_of
-from roadworthy.challenges.poisoning.probing import Rows, decided, searched
+from roadworthy.challenges.poisoning.probing import Rows, Suspicion, decided, searched
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Example, Examples, Measurement, Table
@@ -21,6 +21,7 @@ Found = dict[str, Any]  # Any: arrays, numbers and words by name, as the store k
 
 MOST_ROWS = 3_000  # training rows that are searched
 MOST_CLEAN = 1_500  # validation rows, and as many test rows
+BOUND = AtMost(0.1, "house default: a pattern that steers one row in ten is worth somebody's while")
 LEAST_CLEAN = 50
 SHOWN = 30
 
@@ -80,27 +81,14 @@ def suspect_pattern(
     )
     search = searched(rows, layout, features)
     if not search.looked_at:
-        return _nothing(rows, search.examined)
+        return nothing(rows, search.examined)
     variants = search.variants(trainer.recipe, None, None, searched_rows, seeds)
     found = decided(
         search, rows, layout, answering(trainer, variants, len(task.classes), device or "cpu"), rng
     )
     if found is None:
-        return _nothing(rows, search.examined)
-    return {
-        "target": found.group.target,
-        "rows": searched_rows[found.group.rows],
-        "left_out": searched_rows[found.left_out],
-        "columns": found.trigger.columns,
-        "values": found.trigger.values,
-        "added": found.trigger.added,
-        "asked": found.asked,
-        "turned": found.turned,
-        "without": found.without,
-        "elsewhere": found.elsewhere,
-        "looked_at": found.looked_at,
-        "examined": found.examined,
-    }
+        return nothing(rows, search.examined)
+    return named(found, searched_rows)
 
 
 @artifact(shape="n 3")
@@ -126,9 +114,7 @@ def pattern_turns(
 
 @check(
     challenge="poisoning",
-    requires=AtMost(
-        0.1, "house default: a pattern that steers one row in ten is worth somebody's while"
-    ),
+    requires=BOUND,
     least=100,
 )
 def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
@@ -216,7 +202,26 @@ def suspect_rows(
     )
 
 
-def _nothing(rows: Rows, examined: int) -> Found:
+def named(found: Suspicion, searched_rows: np.ndarray) -> Found:
+    """Return a suspicion as `suspect_pattern` does."""
+    return {
+        "target": found.group.target,
+        "rows": searched_rows[found.group.rows],
+        "left_out": searched_rows[found.left_out],
+        "columns": found.trigger.columns,
+        "values": found.trigger.values,
+        "added": found.trigger.added,
+        "asked": found.asked,
+        "turned": found.turned,
+        "without": found.without,
+        "elsewhere": found.elsewhere,
+        "looked_at": found.looked_at,
+        "examined": found.examined,
+    }
+
+
+def nothing(rows: Rows, examined: int) -> Found:
+    """Return what `suspect_pattern` is where no group of rows stands out."""
     n = len(rows.testing_labels)
     none = np.empty(0, np.int64)
     return {

@@ -47,8 +47,8 @@ def apparent_classes(
 
 @check(
     challenge="poisoning",
-    requires=AtMost(0.1, "house default: a tenth of a class given one other class's label"),
-    least=200,
+    requires=AtMost(0.15, "house default: one row in seven of a class with one other label"),
+    least=100,
     about=("train_labels",),
 )
 def targeted_flips(
@@ -136,7 +136,7 @@ def labels_as_rows_look(
 
 @fault(
     breaks="targeted_flips",
-    severities=(0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2),
+    severities=(0.0375, 0.075, 0.1125, 0.15, 0.1875, 0.225, 0.3),
     starts_from="labels_as_rows_look",
 )
 def flips_between_two_classes(

@@ -1,0 +1,221 @@
+"""How odd each training row is to models that had not seen it: four detectors, calibrated by clean rows."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+
+from roadworthy.engine import artifact, check
+from roadworthy.errors import NotApplicable
+from roadworthy.results import Example, Examples, Measurement, Table
+from roadworthy.statistics import benjamini_hochberg, rate
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Network, Task, Trainer
+
+DETECTORS = ("doubt of the label", "STRIP", "spectral signature", "activation clustering")
+BLENDS = 8
+FALSE_SHARE = 0.05
+LEAST_CLEAN = 50
+MOST_CLEAN = 2_000
+COMPONENTS = 10  # before two clusters are sought (Chen et al. 2018, section 5)
+SHOWN = 30
+
+
+@artifact(shape="n k", cost="training")
+def row_p_values(
+    trainer: "Trainer",
+    folds: np.ndarray,
+    train_inputs: np.ndarray,
+    train_labels: np.ndarray,
+    validation_inputs: np.ndarray,
+    validation_labels: np.ndarray,
+    test_inputs: np.ndarray,
+    test_labels: np.ndarray,
+    task: "Task",
+    rng: Generator,
+    train_entities: np.ndarray | None = None,
+    train_times: np.ndarray | None = None,
+    device: str | None = None,
+) -> np.ndarray:
+    """Conformal p-value of each training row by each detector: (n, 4) float64; 1 for rows without a fold.
+
+    A row is scored by the model of the fold that holds it out, as are validation and test rows, which nobody tampered with: where the row is
+    clean too, it is exchangeable with them, and its p-value is the share of them that is as odd or odder
+    (Vovk, Gammerman & Shafer 2005). Doubt of the label: 1 - its probability. STRIP (Gao et al. 2019): how sure the model stays while the row
+    is blended with clean ones. Spectral signature (Tran et al. 2018) and activation clustering (Chen et al. 2018) among rows
+    of the same label, training and clean together.
+    """
+    if train_times is not None:
+        raise NotApplicable("rows have times, so later rows are not exchangeable with earlier ones")
+    clean = np.concatenate([validation_inputs, test_inputs])[:MOST_CLEAN]
+    of_clean = np.concatenate([validation_labels, test_labels])[:MOST_CLEAN]
+    if len(clean) < LEAST_CLEAN:
+        raise NotApplicable(f"{len(clean)} clean rows; {LEAST_CLEAN} are needed to say what is odd")
+    from roadworthy.subject import Variant
+
+    k = int(folds.max()) + 1
+    variants: list[Variant] = []
+    for fold in range(k):
+        held = folds == fold
+        kept = (folds >= -1) & ~held
+        if train_entities is not None:
+            kept &= ~np.isin(train_entities, train_entities[held])
+        variants.append(Variant(rows=np.flatnonzero(kept)))
+    found = np.ones((len(train_labels), len(DETECTORS)))
+    for fold, weights in enumerate(trainer.weights(variants)):
+        rows = np.flatnonzero(folds == fold)
+        inputs = np.concatenate([train_inputs[rows], clean])
+        labels = np.concatenate([train_labels[rows], of_clean])
+        model = Heard(trainer.network, weights, len(task.classes), device or "cpu")
+        scores = scores_of(model, inputs, labels, clean, rng)
+        for j, score in enumerate(scores):
+            found[rows, j] = conformal(score[: len(rows)], score[len(rows) :])
+    return found
+
+
+@check(challenge="poisoning", cost="training")
+def odd_rows(row_p_values: np.ndarray, train_labels: np.ndarray, task: "Task") -> Measurement:
+    """Share of training rows that are odder than clean rows are, by any of four detectors.
+
+    Of each row the smallest of its p-values times four (Bonferroni over detectors), then Benjamini & Hochberg (1995) over rows: of the listed
+    rows one in twenty is expected to be clean. Hard but honest rows are odd, too: a list to review, and no evidence of an attack, which
+    `backdoor_evidence` and `targeted_flips` are about. With few clean rows no p-value is small enough to list a few rows among many.
+
+    Unit: share of training rows.
+    Qualified at: a description; nothing is required of it.
+    Next: look at the listed rows; drop none of them unseen.
+    """
+    combined = np.minimum(row_p_values.min(axis=1) * row_p_values.shape[1], 1.0)
+    listed = np.flatnonzero(benjamini_hochberg(combined) <= FALSE_SHARE)
+    listed = listed[np.argsort(combined[listed], kind="stable")]
+    by_each = [
+        int(np.sum(benjamini_hochberg(row_p_values[:, j]) <= FALSE_SHARE))
+        for j in range(len(DETECTORS))
+    ]
+    examples = tuple(
+        Example(
+            "train",
+            int(row),
+            f"labelled {task.classes[train_labels[row]]}; {DETECTORS[int(row_p_values[row].argmin())]}",
+            float(-np.log10(combined[row])),
+        )
+        for row in listed[:SHOWN]
+    )
+    return rate(
+        len(listed),
+        len(train_labels),
+        unit="share of training rows",
+        details=f"{len(listed)} rows are listed, of which about {FALSE_SHARE * len(listed):.0f} are expected to be clean.",
+        evidence=(
+            Table(
+                "Rows listed by each detector alone",
+                ("detector", "rows"),
+                tuple(zip(DETECTORS, by_each, strict=True)),
+            ),
+            Examples("Odd rows to review", examples),
+        ),
+    )
+
+
+def conformal(asked: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Return the share of clean scores, with the asked one itself, that is as large: (n,).
+
+    >>> conformal(np.array([5.0, 0.0]), np.array([1.0, 2.0, 3.0])).tolist()
+    [0.25, 1.0]
+    """
+    below = np.searchsorted(np.sort(clean), asked, side="left")
+    return (1.0 + len(clean) - below) / (1.0 + len(clean))
+
+
+def scores_of(
+    model: "Heard", inputs: np.ndarray, labels: np.ndarray, clean: np.ndarray, rng: Generator
+) -> list[np.ndarray]:
+    """Return the score of each row by each detector, larger is odder; every row is treated alike."""
+    probabilities = model.probabilities(inputs)
+    of_label = probabilities[np.arange(len(labels)), labels]
+    inside = model.embeddings(inputs)
+    return [
+        1.0 - of_label,
+        -_blended_entropy(model, inputs, clean, rng),
+        *_within_classes(inside, labels),
+    ]
+
+
+def _blended_entropy(
+    model: "Heard", inputs: np.ndarray, clean: np.ndarray, rng: Generator
+) -> np.ndarray:
+    """Return the mean entropy in nats of the answers for a row blended half and half with clean ones: (n,)."""
+    total = np.zeros(len(inputs))
+    for _ in range(BLENDS):
+        other = clean[rng.integers(0, len(clean), len(inputs))]
+        p = model.probabilities(((inputs + other) / 2).astype(inputs.dtype))
+        total -= (p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
+    return total / BLENDS
+
+
+def _within_classes(inside: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the spectral signature of each row, and how much it belongs to the smaller of two clusters: (n,) each."""
+    spectral, cluster = np.zeros(len(labels)), np.zeros(len(labels))
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        centred = inside[rows] - inside[rows].mean(axis=0)
+        if len(rows) < 4:
+            continue
+        left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+        spectral[rows] = (left[:, 0] * sizes[0]) ** 2
+        points = left[:, :COMPONENTS] * sizes[:COMPONENTS]
+        near, far = _two_means(points)
+        cluster[rows] = far - near
+    return spectral, cluster
+
+
+def _two_means(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances to the centre of the smaller and of the larger of two clusters: (n,) each."""
+    side = points[:, 0] > 0
+    centres = np.zeros((2, points.shape[1]))
+    distance = np.zeros((len(points), 2))
+    for _ in range(20):
+        for one in (0, 1):
+            if (side == one).any():
+                centres[one] = points[side == one].mean(axis=0)
+        distance = np.linalg.norm(points[:, None] - centres, axis=2)
+        new = distance[:, 1] < distance[:, 0]
+        if (new == side).all():
+            break
+        side = new
+    small = int(side.mean() <= 0.5)
+    return distance[:, small], distance[:, 1 - small]
+
+
+class Heard:
+    """A trained network: its probabilities, and what its last linear layer is given."""
+
+    def __init__(
+        self, network: "Network", weights: Mapping[str, np.ndarray], classes: int, device: str
+    ) -> None:
+        from roadworthy.subject import Predictor
+        from roadworthy.training.running import evaluate, load
+
+        module = load(network, weights, device)
+        self._classes = classes
+        self._predictor = Predictor(
+            lambda inputs: evaluate(module, inputs, device), "unknown", None, module
+        )
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Return class probabilities (n, c)."""
+        outputs = np.asarray(self._predictor(inputs), np.float64).reshape(len(inputs), -1)
+        if outputs.shape[1] == 1 and self._classes == 2:
+            outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
+        if np.all(outputs >= 0) and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
+            return outputs
+        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def embeddings(self, inputs: np.ndarray) -> np.ndarray:
+        """Return what the last linear layer is given (n, f)."""
+        from roadworthy.quantities.embeddings import embeddings
+
+        return embeddings(self._predictor, inputs).astype(np.float64)
