@@ -285,9 +285,14 @@ def test_mode_and_what_learns_are_as_before_after_an_attack_also_after_an_error(
     before = [(m.training, [p.requires_grad for p in m.parameters()]) for m in net.modules()]
     images, labels = digits()
     flat = points_of(images[:4].flatten(1), labels[:4])
-    with attacked(net):
+    form = [(p.data_ptr(), p.stride()) for p in net.parameters()]
+    told = net.eval()(images[:4])
+    net.train()
+    with attacked(net, channels_last=True):
         assert not any(m.training for m in net.modules())
         assert not any(p.requires_grad for p in net.parameters())
+        torch.testing.assert_close(net(images[:4]), told, atol=1e-5, rtol=1e-5)
+    assert form == [(p.data_ptr(), p.stride()) for p in net.parameters()]
     with pytest.raises(RuntimeError), attacked(net):  # the images are no vectors
         Apgd(2)(AttackedModel(net, 10), flat, Ball("linf", 0.1, 0, 1))
     assert before == [

@@ -130,7 +130,7 @@ class Attacking:
             yield built(None)
             return
         _refuse_codes(module)
-        with attacked(module):
+        with attacked(module, channels_last=True):
             yield built(module)
 
     def first(
