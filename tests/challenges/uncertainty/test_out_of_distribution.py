@@ -142,7 +142,7 @@ def test_a_black_box_over_a_table_is_told_by_its_inputs() -> None:
     reference = fitted(predictor, x, columns=COLUMNS, kind="probabilities")
     names = ood.score_names(reference, "probabilities")
     assert names == (
-        "class distance, inputs",
+        "Mahalanobis distance, inputs",
         "confidence",
         "isolation forest",
         "nearest rows, inputs",
@@ -166,7 +166,7 @@ def test_a_number_for_a_target_has_no_confidence() -> None:
     predictor = Predictor(lambda x: np.nan_to_num(x[:, 1]), "values", "made up")
     reference = fitted(predictor, table(100), columns=COLUMNS, kind="values", labels=None)
     names = ood.score_names(reference, "values")
-    assert names == ("class distance, inputs", "isolation forest", "nearest rows, inputs")
+    assert names == ("Mahalanobis distance, inputs", "isolation forest", "nearest rows, inputs")
     scores = ood.novelty_scores(predictor, table(10, 1), reference, "values")
     assert scores.shape == (10, 3)
     assert ood.novelty_scores(predictor, table(10, 1)[:0], reference, "values").shape == (0, 3)

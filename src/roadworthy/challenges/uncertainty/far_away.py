@@ -87,7 +87,7 @@ def abstention_at_random_places(
     )
 
 
-@fault(breaks="unseen_inputs_trusted", severities=(2.0, 5.0, 20.0), truth=False)
+@fault(breaks="unseen_inputs_trusted", severities=(0.5, 1.0, 2.0), truth=False)
 def surer_of_unseen_inputs(
     subject: "Subject",
     severity: float,

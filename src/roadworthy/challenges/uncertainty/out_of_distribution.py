@@ -59,7 +59,10 @@ def novelty_reference(
     spaces = novelty.spaces_of(inputs, seen, fitted)
     return {
         **fitted,
-        "spaces": {name: novelty.fitted_space(x, labels) for name, x in spaces.items()},
+        "spaces": {
+            name: novelty.fitted_space(x, labels if name == "embeddings" else None)
+            for name, x in spaces.items()
+        },
     }
 
 
@@ -96,10 +99,9 @@ def foreign_novelty_scores(
 @artifact()
 def score_names(novelty_reference: Fitted, output_kind: str) -> tuple[str, ...]:
     """Names of the scores of novelty, in the order of their columns."""
-    names = [
-        f"{s}, {name}"
-        for name in novelty_reference["spaces"]
-        for s in ("nearest rows", "class distance")
+    spaces = novelty_reference["spaces"]
+    names = [f"nearest rows, {name}" for name in spaces] + [
+        novelty.distance_in(name) for name in spaces
     ]
     if "numeric" in novelty_reference:
         names.append("isolation forest")
