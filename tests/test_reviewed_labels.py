@@ -103,3 +103,30 @@ def test_a_sheet_of_other_data_is_refused_before_anything_is_computed(tmp_path: 
     (tmp_path / "r.csv").write_text("split,source_row,label,decision\ntrain,7,mauve,red\n")
     with pytest.raises(roadworthy.UserError, match='train row 7: the row is labelled "'):
         roadworthy.fix(data="data.csv", target="colour", split="split", reviewed="r.csv")
+
+
+def test_a_black_box_is_not_replaced_by_a_network_of_our_own() -> None:
+    def answers(x: np.ndarray) -> np.ndarray:
+        p = 1 / (1 + np.exp(-3 * x[:, 0]))
+        return np.stack([1 - p, p], axis=1)
+
+    rng = np.random.default_rng(0)
+    rows = {
+        name: (x, (x[:, 0] > 0).astype(np.int64))
+        for name, n in (("train", 80), ("validation", 60), ("test", 60))
+        if (x := rng.normal(size=(n, 3)).astype(np.float32)) is not None
+    }
+    sheet = {
+        "split": ["train", "train"],
+        "source_row": [0, 1],
+        "label": [str(label) for label in rows["train"][1][:2]],
+        "decision": ["drop", "keep"],
+    }
+    found = roadworthy.fix(
+        answers, **rows, profile="quick", only="reviewed_label_errors_mended", reviewed=sheet,
+        skip=("data_quality", "data_quantity", "hyperparameters", "uncertainty"),
+        progress=False,
+    )  # fmt: skip
+    tried = found["reviewed_label_errors_mended"]
+    assert tried.state == "not_applicable"
+    assert "black box and cannot be trained again" in tried.reason

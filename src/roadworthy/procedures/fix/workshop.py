@@ -152,6 +152,8 @@ class Workshop:
         if lost:
             said = f"{marked.name} ({place_of(marked)}) leaves no {' and no '.join(lost)} rows to measure it on"
             raise CannotApply(said, traceback="")
+        if made.predictor is None and made.weights is None:
+            _require_trainable(filled)
         return self._unfilled(made) if onto is None else made
 
     def reseeded(self, subject: Subject, seeds: int) -> tuple[Subject, ...]:
@@ -236,6 +238,17 @@ class Workshop:
 
     def _has(self, side: Side, name: str) -> bool:
         return engine.exists(self.registry, side.fields, name)
+
+
+def _require_trainable(subject: Subject) -> None:
+    """Refuse what would train a default network in the place of a model that was given, and call that a repair."""
+    if subject.predictor is not None and subject.network is None:
+        raise CannotApply(
+            "the model is a black box and cannot be trained again; give its architecture as a Python factory "
+            "(--model module:function) and how it is trained as a Recipe in a subject.py"
+        )
+    if subject.weights is not None and subject.recipe is None:
+        raise CannotApply("how the model was trained is not known; give a Recipe in a subject.py")
 
 
 def settled(outcome: Outcome) -> Any:  # Any: what an artifact returned
