@@ -33,6 +33,7 @@ TOP = {
     "comparing",
     "effect_reports",
     "initialise",
+    "options",
     "progress",
     "repairing",
     "report",
