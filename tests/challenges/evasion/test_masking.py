@@ -1,0 +1,158 @@
+"""Whether masked gradients are seen, and plain ones are not suspected."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from roadworthy.challenges.evasion.masking import (
+    attack_doubts,
+    gradients_that_fail,
+    gradients_that_lead,
+    masked_gradients,
+    saturated_steps,
+)
+from roadworthy.engine import Registry, compute
+from roadworthy.perturbation.masking import COLUMNS
+from roadworthy.subject import Network, Split, Subject, Task, fields_of
+
+REGISTRY = Registry.discover()
+RNG = np.random.default_rng(0)
+N, D, C = 120, 6, 3
+WEIGHT = np.array([[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1]], np.float32)
+PLAIN = {"gradients": True}
+
+
+class Small(nn.Module):
+    """A linear layer, behind what `how` says."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.head = nn.Linear(D, C, bias=False)
+        self.how = how
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        found = self.head(inputs - 0.5)
+        if self.how == "sharp":
+            return found * 500
+        if self.how == "cut":
+            return self.head((inputs > 0.5).float() - 0.5)
+        return found
+
+
+def subject(how: str) -> Subject:
+    labels = np.arange(N) % C
+    inputs = 0.5 + 0.2 * WEIGHT[labels] + RNG.normal(0, 0.02, (N, D))
+    return Subject(
+        name=how,
+        task=Task("multiclass", ("a", "b", "c")),
+        modality="array",
+        splits={"test": Split(inputs.clip(0, 1).astype(np.float32), labels.astype(np.int64))},
+        input_range=(0.0, 1.0),
+        network=Network(partial(Small, how)),
+        weights={"head.weight": WEIGHT},
+    )
+
+
+def found(how: str, *names: str, **given: Any) -> dict[str, Any]:
+    outcomes = compute(REGISTRY, fields_of(subject(how)) | given, names)
+    return {name: each.value for name, each in outcomes.items()}
+
+
+def test_plain_gradients_are_not_suspected() -> None:
+    values = found("plain", "masked_gradients", "attack_doubts")
+    assert values["masked_gradients"].value == 0.0
+    assert values["attack_doubts"] == ()
+
+
+def test_large_logits_are_doubted() -> None:
+    (doubt,) = found("sharp", "attack_doubts")["attack_doubts"]
+    assert "exactly 0 in float32" in doubt
+
+
+def signs(**columns: np.ndarray) -> np.ndarray:
+    table = {name: np.zeros(N) for name in COLUMNS} | {"right": np.ones(N), "by_far": np.ones(N)}
+    return np.stack([np.asarray((table | columns)[name], float) for name in COLUMNS], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"flat": np.arange(N) < 20}, "exactly 0 on 20 of 120"),
+        ({"by_far": np.arange(N) >= 40}, "40 of 120 rows .* half the range"),
+        (
+            {"by_one_step": np.arange(N) < 30, "by_many_steps": np.arange(N) < 5},
+            "one step breaks 30 rows and ten steps 5",
+        ),
+        ({"saturated": np.arange(N) < 90}, "logits are too large"),
+    ],
+)
+def test_each_sign_beyond_luck_is_a_doubt(columns: dict[str, Any], words: str) -> None:
+    (doubt,) = attack_doubts(signs(**columns), PLAIN)
+    import re
+
+    assert re.search(words, doubt)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"flat": np.arange(N) < 6},
+        {"by_far": np.arange(N) >= 10},
+        {"by_one_step": np.arange(N) < 4, "by_many_steps": np.arange(N) >= N - 2},
+        {"saturated": np.arange(N) < 50},
+    ],
+)
+def test_what_luck_can_do_is_no_doubt(columns: dict[str, Any]) -> None:
+    assert attack_doubts(signs(**columns), PLAIN) == ()
+
+
+def test_a_random_model_is_doubted_and_no_right_row_is_no_doubt() -> None:
+    (doubt,) = attack_doubts(signs(), PLAIN | {"random": True})
+    assert "from call to call" in doubt
+    assert attack_doubts(signs(right=np.zeros(N), flat=np.ones(N)), PLAIN) == ()
+
+
+def test_the_planted_share_is_what_the_check_finds() -> None:
+    clean = gradients_that_lead(subject("plain"), RNG, signs(by_far=np.zeros(N)))
+    table = clean.given["test_masking_signs"]
+    assert masked_gradients(table).value == 0.0
+    assert gradients_that_fail(clean, 0.0, RNG, table) is clean
+    shares = [
+        masked_gradients(
+            gradients_that_fail(clean, 0.2, np.random.default_rng(k), table).given[
+                "test_masking_signs"
+            ]
+        ).value
+        for k in range(60)
+    ]
+    assert abs(np.mean(shares) - 0.2) < 3 * np.sqrt(0.16 / N / 60)
+
+
+def test_a_mask_hides_gradients_and_leaves_answers() -> None:
+    plain = subject("plain")
+    assert plain.network is not None
+    assert plain.weights is not None
+    assert saturated_steps(plain, 0.0, plain.network, plain.weights, (0.0, 1.0)) is plain
+    behind = saturated_steps(plain, 0.5, plain.network, plain.weights, (0.0, 1.0))
+    outcomes = compute(REGISTRY, fields_of(behind), ["attack_doubts", "error_rate"])
+    assert outcomes["attack_doubts"].value
+    assert outcomes["error_rate"].value.value < 0.2  # ties, where two classes are rounded alike
+
+
+def test_a_black_box_has_no_gradients_to_mask() -> None:
+    from roadworthy.subject import Predictor
+
+    def call(inputs: np.ndarray) -> np.ndarray:
+        return (inputs - 0.5) @ WEIGHT.T
+
+    box = replace(
+        subject("plain"), network=None, weights=None, predictor=Predictor(call, "logits", "box")
+    )
+    outcome = compute(REGISTRY, fields_of(box), ["masked_gradients"])["masked_gradients"]
+    assert outcome.state == "not_applicable"
+    assert "no gradients" in outcome.reason
