@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from roadworthy.challenges.poisoning.answers import answering
 from roadworthy.challenges.poisoning.backdoor import backdoor_evidence
 from roadworthy.challenges.poisoning.layout import layout_of
 from roadworthy.challenges.poisoning.planting import Poisoned, backdoored
@@ -98,10 +97,14 @@ def main() -> None:
         if attack is not None:
             trainer = outcomes["trainer"].value
             recipe = by_heart(trainer.recipe, len(attack.labels))
-            ask = answering(trainer, [Variant(recipe=recipe)], 10)[0]
             test = subject.splits["test"]
             others = test.inputs[test.target != attack.target]
-            works = float(np.mean(ask(attack.overlay(others)) == attack.target))
+            works = float(
+                np.mean(
+                    trainer.predictions([Variant(recipe=recipe)], attack.overlay(others))[0]
+                    == attack.target
+                )
+            )
             right = len(np.intersect1d(pattern["rows"], attack.rows))
             named = "right class" if pattern["target"] == attack.target else "WRONG class"
             line += f"  attack works {works:.2f}, {named}, {right} of {len(attack.rows)} rows among {len(pattern['rows'])}"

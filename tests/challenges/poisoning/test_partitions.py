@@ -37,9 +37,9 @@ def test_no_change_of_as_many_votes_as_certified_changes_the_answer_and_one_more
 def test_the_network_of_a_vote_answers_as_its_members_do_by_majority() -> None:
     subject = builtin_subject("digits")
     assert subject.network is not None
-    names = ["partition_weights", "test_partition_votes", "network", "suspect_pattern"]
+    names = ["partition_weights", "partition_votes", "network", "suspect_pattern"]
     found = compute(Registry.discover(), fields_of(subject), names, store=Store())
-    votes = found["test_partition_votes"].value
+    votes = found["partition_votes"].value
     built = partition_vote(subject, 1.0, found["partition_weights"].value, found["network"].value)
     assert built.weights is not None
     assert built.network is not None

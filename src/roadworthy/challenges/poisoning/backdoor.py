@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from roadworthy.challenges.poisoning.answers import answering
 from roadworthy.challenges.poisoning.layout import layout_of
-from roadworthy.challenges.poisoning.probing import Rows, Suspicion, decided, searched
+from roadworthy.challenges.poisoning.probing import Choice, Rows, Suspicion, Trial, searched
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Example, Examples, Measurement, Table
@@ -46,10 +45,8 @@ def suspect_pattern(
     test_inputs: np.ndarray,
     test_labels: np.ndarray,
     test_features: np.ndarray,
-    task: "Task",
     rng: np.random.Generator,
     columns: "tuple[Column, ...] | None" = None,
-    device: str | None = None,
     *,
     seeds: int = 1,
 ) -> Found:
@@ -83,11 +80,12 @@ def suspect_pattern(
     if not search.looked_at:
         return nothing(rows, search.examined)
     variants = search.variants(trainer.recipe, None, None, searched_rows, seeds)
-    found = decided(
-        search, rows, layout, answering(trainer, variants, len(task.classes), device or "cpu"), rng
-    )
-    if found is None:
+    choice = Choice.of(search, rows, layout, rng)
+    chosen = choice.best(trainer.predictions(variants, choice.inputs))
+    if chosen is None:
         return nothing(rows, search.examined)
+    trial = Trial.of(chosen, rows, layout, rng)
+    found = trial.suspicion(trainer.predictions(variants, trial.inputs), search)
     return named(found, searched_rows)
 
 

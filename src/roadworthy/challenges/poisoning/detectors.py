@@ -1,6 +1,5 @@
 """How odd each training row is to models that had not seen it: four detectors, calibrated by clean rows."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from roadworthy.results import Example, Examples, Measurement, Table
 from roadworthy.statistics import benjamini_hochberg, rate
 
 if TYPE_CHECKING:
-    from roadworthy.subject import Network, Task, Trainer
+    from roadworthy.subject import Task, Trainer
 
 DETECTORS = ("doubt of the label", "STRIP", "spectral signature", "activation clustering")
 BLENDS = 8
@@ -33,18 +32,16 @@ def row_p_values(
     validation_labels: np.ndarray,
     test_inputs: np.ndarray,
     test_labels: np.ndarray,
-    task: "Task",
     rng: Generator,
     train_entities: np.ndarray | None = None,
     train_times: np.ndarray | None = None,
-    device: str | None = None,
 ) -> np.ndarray:
     """Conformal p-value of each training row by each detector: (n, 4) float64; 1 for rows without a fold.
 
     A row is scored by the model of the fold that holds it out, as are validation and test rows, which nobody tampered with: where the row is
     clean too, it is exchangeable with them, and its p-value is the share of them that is as odd or odder
     (Vovk, Gammerman & Shafer 2005). Doubt of the label: 1 - its probability. STRIP (Gao et al. 2019): how sure the model stays while the row
-    is blended with clean ones. Spectral signature (Tran et al. 2018) and activation clustering (Chen et al. 2018) among rows
+    is blended with clean ones. Spectral signature (Tran et al. 2018) and activation clustering (Chen et al. 2018) of the logarithms of the answers, among rows
     of the same label, training and clean together.
     """
     if train_times is not None:
@@ -58,19 +55,19 @@ def row_p_values(
     k = int(folds.max()) + 1
     variants: list[Variant] = []
     for fold in range(k):
-        held = folds == fold
-        kept = (folds >= -1) & ~held
+        out = folds == fold
+        kept = (folds >= -1) & ~out
         if train_entities is not None:
-            kept &= ~np.isin(train_entities, train_entities[held])
+            kept &= ~np.isin(train_entities, train_entities[out])
         variants.append(Variant(rows=np.flatnonzero(kept)))
     found = np.ones((len(train_labels), len(DETECTORS)))
-    for fold, weights in enumerate(trainer.weights(variants)):
-        rows = np.flatnonzero(folds == fold)
-        inputs = np.concatenate([train_inputs[rows], clean])
+    held = [np.flatnonzero(folds == fold) for fold in range(k)]
+    asked = [np.concatenate([train_inputs[rows], clean]) for rows in held]
+    blended = [np.concatenate([each, *_blends(each, clean, rng)]) for each in asked]
+    for rows, answers in zip(held, trainer.probabilities(variants, blended), strict=True):
         labels = np.concatenate([train_labels[rows], of_clean])
-        model = Heard(trainer.network, weights, len(task.classes), device or "cpu")
-        scores = scores_of(model, inputs, labels, clean, rng)
-        for j, score in enumerate(scores):
+        parts = answers.reshape(1 + BLENDS, len(labels), -1)
+        for j, score in enumerate(scores_of(parts[0], parts[1:], labels)):
             found[rows, j] = conformal(score[: len(rows)], score[len(rows) :])
     return found
 
@@ -130,29 +127,27 @@ def conformal(asked: np.ndarray, clean: np.ndarray) -> np.ndarray:
 
 
 def scores_of(
-    model: "Heard", inputs: np.ndarray, labels: np.ndarray, clean: np.ndarray, rng: Generator
+    probabilities: np.ndarray, blended: np.ndarray, labels: np.ndarray
 ) -> list[np.ndarray]:
-    """Return the score of each row by each detector, larger is odder; every row is treated alike."""
-    probabilities = model.probabilities(inputs)
+    """Return the score of each row by each detector, larger is odder; every row is treated alike.
+
+    Parameters
+    ----------
+    probabilities : (n, c) ndarray
+    blended : (b, n, c) ndarray
+        Of each row half and half with clean ones.
+    labels : (n,) int64 ndarray
+    """
     of_label = probabilities[np.arange(len(labels)), labels]
-    inside = model.embeddings(inputs)
-    return [
-        1.0 - of_label,
-        -_blended_entropy(model, inputs, clean, rng),
-        *_within_classes(inside, labels),
-    ]
+    entropy = -(blended * np.log(np.maximum(blended, 1e-12))).sum(axis=2).mean(axis=0)
+    inside = np.log(np.maximum(probabilities, 1e-6))
+    return [1.0 - of_label, -entropy, *_within_classes(inside, labels)]
 
 
-def _blended_entropy(
-    model: "Heard", inputs: np.ndarray, clean: np.ndarray, rng: Generator
-) -> np.ndarray:
-    """Return the mean entropy in nats of the answers for a row blended half and half with clean ones: (n,)."""
-    total = np.zeros(len(inputs))
-    for _ in range(BLENDS):
-        other = clean[rng.integers(0, len(clean), len(inputs))]
-        p = model.probabilities(((inputs + other) / 2).astype(inputs.dtype))
-        total -= (p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
-    return total / BLENDS
+def _blends(inputs: np.ndarray, clean: np.ndarray, rng: Generator) -> list[np.ndarray]:
+    """Return the inputs half and half with clean ones drawn at random, as often as there are blends."""
+    drawn = [clean[rng.integers(0, len(clean), len(inputs))] for _ in range(BLENDS)]
+    return [((inputs + other) / 2).astype(inputs.dtype) for other in drawn]
 
 
 def _within_classes(inside: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -187,35 +182,3 @@ def _two_means(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         side = new
     small = int(side.mean() <= 0.5)
     return distance[:, small], distance[:, 1 - small]
-
-
-class Heard:
-    """A trained network: its probabilities, and what its last linear layer is given."""
-
-    def __init__(
-        self, network: "Network", weights: Mapping[str, np.ndarray], classes: int, device: str
-    ) -> None:
-        from roadworthy.subject import Predictor
-        from roadworthy.training.running import evaluate, load
-
-        module = load(network, weights, device)
-        self._classes = classes
-        self._predictor = Predictor(
-            lambda inputs: evaluate(module, inputs, device), "unknown", None, module
-        )
-
-    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """Return class probabilities (n, c)."""
-        outputs = np.asarray(self._predictor(inputs), np.float64).reshape(len(inputs), -1)
-        if outputs.shape[1] == 1 and self._classes == 2:
-            outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
-        if np.all(outputs >= 0) and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
-            return outputs
-        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
-
-    def embeddings(self, inputs: np.ndarray) -> np.ndarray:
-        """Return what the last linear layer is given (n, f)."""
-        from roadworthy.quantities.embeddings import embeddings
-
-        return embeddings(self._predictor, inputs).astype(np.float64)

@@ -47,8 +47,8 @@ def apparent_classes(
 
 @check(
     challenge="poisoning",
-    requires=AtMost(0.15, "house default: one row in seven of a class with one other label"),
-    least=100,
+    requires=AtMost(0.25, "house default: a quarter of a class with one other label"),
+    least=150,
     about=("train_labels",),
 )
 def targeted_flips(
@@ -66,7 +66,7 @@ def targeted_flips(
     After Northcutt, Jiang & Chuang (2021, JAIR 70), the joint distribution of given and apparent labels. Flips of most of a class are invisible: its rows then look like the other.
 
     Unit: share of the training rows that look like one class.
-    Qualified at: 400 training rows and as many held-out rows of each class.
+    Qualified at: 125 training rows and as many held-out rows of each class.
     Next: have rows of this pair of classes labelled again; find out who labelled them.
     """
     clean = np.concatenate([validation_labels, test_labels])
@@ -136,7 +136,7 @@ def labels_as_rows_look(
 
 @fault(
     breaks="targeted_flips",
-    severities=(0.0375, 0.075, 0.1125, 0.15, 0.1875, 0.225, 0.3),
+    severities=(0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5),
     starts_from="labels_as_rows_look",
 )
 def flips_between_two_classes(

@@ -15,7 +15,7 @@ from roadworthy.subject import Network
 if TYPE_CHECKING:
     from torch import nn
 
-    from roadworthy.subject import Recipe, Task, Trainer
+    from roadworthy.subject import Recipe, Task, Trainer, Variant
 
 PARTS = 10
 LEAST_ROWS = 20  # of each part
@@ -37,6 +37,18 @@ def partition_weights(trainer: "Trainer", partition: np.ndarray) -> list[dict[st
 
     Validation rows are not looked at, so that nothing but the rows of its part decides a network.
     """
+    return [dict(each) for each in trainer.weights(_parts(trainer, partition))]
+
+
+@artifact(shape="n k", cost="training")
+def partition_votes(
+    trainer: "Trainer", partition: np.ndarray, test_inputs: np.ndarray
+) -> np.ndarray:
+    """Class that the network of each part answers for each test row: (n, 10) int64."""
+    return np.stack(trainer.predictions(_parts(trainer, partition), test_inputs), axis=1)
+
+
+def _parts(trainer: "Trainer", partition: np.ndarray) -> "list[Variant]":
     from roadworthy.subject import Variant
 
     rows = [np.flatnonzero(partition == part) for part in range(PARTS)]
@@ -46,33 +58,12 @@ def partition_weights(trainer: "Trainer", partition: np.ndarray) -> list[dict[st
             f"a tenth of the training rows is {fewest} rows; a vote over ten parts needs {LEAST_ROWS} in each"
         )
     recipe = recipe_of_a_part(trainer.recipe, fewest)
-    found = trainer.weights([Variant(rows=each, recipe=recipe) for each in rows])
-    return [dict(each) for each in found]
-
-
-@artifact(per="split", shape="n k", cost="forward")
-def partition_votes(
-    partition_weights: list[dict[str, np.ndarray]],
-    network: Network,
-    inputs: np.ndarray,
-    task: "Task",
-    device: str | None = None,
-) -> np.ndarray:
-    """Class that the network of each part answers: (n, 10) int64."""
-    from roadworthy.challenges.poisoning.answers import classes_of
-    from roadworthy.training.running import evaluate, load
-
-    where = device or "cpu"
-    answers = [
-        classes_of(evaluate(load(network, weights, where), inputs, where), len(task.classes))
-        for weights in partition_weights
-    ]
-    return np.stack(answers, axis=1)
+    return [Variant(rows=each, recipe=recipe) for each in rows]
 
 
 @check(challenge="poisoning", cost="training")
 def certified_against_poison(
-    test_partition_votes: np.ndarray, test_labels: np.ndarray, task: "Task"
+    partition_votes: np.ndarray, test_labels: np.ndarray, task: "Task"
 ) -> Measurement:
     """Share of test rows that a vote over ten parts of the data would answer rightly whatever one training row is.
 
@@ -84,7 +75,7 @@ def certified_against_poison(
     Qualified at: a description; nothing is required of it.
     Next: where rows come from strangers, weigh the certificate against the accuracy it costs.
     """
-    right, certified = certificate(test_partition_votes, test_labels, len(task.classes))
+    right, certified = certificate(partition_votes, test_labels, len(task.classes))
     counts = np.arange(PARTS // 2 + 1)
     hits = [int(np.sum(right & (certified >= r))) for r in counts.tolist()]
     n = len(test_labels)

@@ -1,6 +1,6 @@
 """Models that know their training rows by heart, with and without suspect rows: what a pattern does in either."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -175,61 +175,84 @@ def searched(rows: Rows, layout: Layout, features: Features) -> Search:
     return Search(groups, triggers, left_out, np.setdiff1d(np.arange(n), left_out), len(found))
 
 
-def decided(
-    search: Search,
-    rows: Rows,
-    layout: Layout,
-    answers: Sequence[Callable[[np.ndarray], np.ndarray]],
-    rng: np.random.Generator,
-) -> Suspicion | None:
-    """Return the pattern with the largest effect on validation rows, as measured on test rows.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The patterns of one search laid over validation rows: what models have to answer to choose among them.
 
     Parameters
     ----------
-    search : Search
-    rows : Rows
-    layout : Layout
-    answers : sequence of callable
-        Inputs to class codes: models of all training rows, then as many without the suspect ones.
-    rng : Generator
-        Of the rows to choose on, and of random patterns.
+    patterns : list of (Group, Trigger)
+    inputs : (q, ...) ndarray
+        Of all patterns, one after the other.
+    sizes : list of int
+        Rows of each.
     """
-    if not search.looked_at:
-        return None
-    some = np.sort(rng.permutation(len(rows.choosing))[:CHOOSING])
-    choosing, labels = rows.choosing[some], rows.choosing_labels[some]
-    best, chosen = -np.inf, None
-    for group, triggers in zip(search.groups, search.triggers, strict=True):
-        asked = choosing[labels != group.target]
-        if len(asked) == 0:
-            continue
-        for trigger in triggers:
-            turned = _turned(answers, trigger.over(asked, layout), group.target).mean(axis=1)
-            half = len(answers) // 2
-            effect = float(turned[:half].min() - turned[half:].max())
-            if effect > best:
-                best, chosen = effect, (group, trigger)
-    if chosen is None:
-        return None
-    group, trigger = chosen
-    asked = np.flatnonzero(rows.testing_labels != group.target)
-    turned = _turned(answers, trigger.over(rows.testing[asked], layout), group.target)
-    random = trigger.elsewhere(rows.testing[asked], layout, rng)
-    half = len(answers) // 2
-    return Suspicion(
-        group,
-        trigger,
-        asked,
-        turned[:half],
-        turned[half:],
-        _turned(answers[:1], random, group.target)[0],
-        search.left_out,
-        search.looked_at,
-        search.examined,
-    )
+
+    patterns: list[tuple[Group, Trigger]]
+    inputs: np.ndarray
+    sizes: list[int]
+
+    @staticmethod
+    def of(search: Search, rows: Rows, layout: Layout, rng: np.random.Generator) -> "Choice":
+        """Lay every pattern over some validation rows of other classes."""
+        some = np.sort(rng.permutation(len(rows.choosing))[:CHOOSING])
+        choosing, labels = rows.choosing[some], rows.choosing_labels[some]
+        patterns: list[tuple[Group, Trigger]] = []
+        laid: list[np.ndarray] = [choosing[:0]]
+        for group, triggers in zip(search.groups, search.triggers, strict=True):
+            asked = choosing[labels != group.target]
+            for trigger in triggers if len(asked) else ():
+                patterns.append((group, trigger))
+                laid.append(trigger.over(asked, layout))
+        return Choice(patterns, np.concatenate(laid), [len(each) for each in laid[1:]])
+
+    def best(self, answers: Sequence[np.ndarray]) -> tuple[Group, Trigger] | None:
+        """Return the pattern with the largest effect; `answers` of models of all rows, then of those without the suspect ones."""
+        if not self.patterns:
+            return None
+        half = len(answers) // 2
+        ends = np.cumsum(self.sizes)[:-1]
+        by_model = [np.split(each, ends) for each in answers]
+        effects: list[float] = []
+        for k, (group, _) in enumerate(self.patterns):
+            turned = [float(np.mean(parts[k] == group.target)) for parts in by_model]
+            effects.append(min(turned[:half]) - max(turned[half:]))
+        return self.patterns[int(np.argmax(effects))]
 
 
-def _turned(
-    answers: Sequence[Callable[[np.ndarray], np.ndarray]], inputs: np.ndarray, target: int
-) -> np.ndarray:
-    return np.stack([answer(inputs) == target for answer in answers])
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The chosen pattern, and a random one, laid over test rows: what models have to answer to measure it."""
+
+    group: Group
+    trigger: Trigger
+    asked: np.ndarray
+    inputs: np.ndarray
+
+    @staticmethod
+    def of(
+        chosen: tuple[Group, Trigger], rows: Rows, layout: Layout, rng: np.random.Generator
+    ) -> "Trial":
+        """Lay the pattern over all test rows of other classes, and then a random one."""
+        group, trigger = chosen
+        asked = np.flatnonzero(rows.testing_labels != group.target)
+        clean = rows.testing[asked]
+        laid = (trigger.over(clean, layout), trigger.elsewhere(clean, layout, rng))
+        return Trial(group, trigger, asked, np.concatenate(laid))
+
+    def suspicion(self, answers: Sequence[np.ndarray], search: Search) -> Suspicion:
+        """Return what it does; `answers` as for `Choice.best`."""
+        n, half = len(self.asked), len(answers) // 2
+        turned = np.stack([each[:n] == self.group.target for each in answers])
+        random = answers[0][n:] == self.group.target
+        return Suspicion(
+            self.group,
+            self.trigger,
+            self.asked,
+            turned[:half],
+            turned[half:],
+            random,
+            search.left_out,
+            search.looked_at,
+            search.examined,
+        )

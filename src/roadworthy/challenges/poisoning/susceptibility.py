@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
-from roadworthy.challenges.poisoning.answers import answering
 from roadworthy.challenges.poisoning.layout import layout_of
 from roadworthy.challenges.poisoning.planting import Poisoned, backdoored
 from roadworthy.engine import artifact, check, control, fault
@@ -34,7 +33,6 @@ def poisoned_answers(
     task: "Task",
     rng: Generator,
     columns: "tuple[Column, ...] | None" = None,
-    device: str | None = None,
     *,
     draws: int = 4,
 ) -> dict[str, np.ndarray]:
@@ -71,19 +69,16 @@ def poisoned_answers(
             inputs[rows], labels[rows] = attack.inputs, attack.labels
             variants.append(Variant(rows=rows, recipe=recipe, inputs=inputs, target=labels))
             attacks.append(attack)
-    answers = answering(trainer, variants, c, device or "cpu")
     step, r, n = 1 + 2 * len(RATES), len(RATES), len(test_labels)
-    clean, flipped = np.zeros((draws, n), bool), np.zeros((draws, r, n), bool)
+    asked = [test_inputs for _ in variants]
+    for i, attack in enumerate(attacks):
+        asked[(i // r) * step + 2 + 2 * (i % r)] = attack.overlay(test_inputs)
+    answers = np.stack(trainer.predictions(variants, asked)).reshape(draws, step, n)
     turned = np.full((draws, r, n), np.nan)
-    for draw in range(draws):
-        own = answers[draw * step : (draw + 1) * step]
-        clean[draw] = own[0](test_inputs) == test_labels
-        for k in range(r):
-            attack = attacks[draw * r + k]
-            others = test_labels != attack.target
-            flipped[draw, k] = own[1 + 2 * k](test_inputs) == test_labels
-            under = own[2 + 2 * k](attack.overlay(test_inputs[others]))
-            turned[draw, k, others] = under == attack.target
+    for i, attack in enumerate(attacks):
+        others = test_labels != attack.target
+        turned[i // r, i % r, others] = answers[i // r, 2 + 2 * (i % r), others] == attack.target
+    clean, flipped = answers[:, 0] == test_labels, answers[:, 1::2] == test_labels
     return {"clean": clean, "flipped": flipped, "turned": turned}
 
 
