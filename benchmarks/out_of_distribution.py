@@ -2,8 +2,8 @@
 
     python benchmarks/out_of_distribution.py [FOLDER_OF_DATA]
 
-Digits: the network of `digits`, 450 test rows against MNIST images shrunk to 8 x 8 (other people's digits are the same
-classes, so few are foreign), uniform noise, one permutation of the pixels, and inverted images. Tables: white wine against
+Digits: the network of `digits`, 450 test rows against MNIST images shrunk to 8 x 8 (the same classes, written and
+scanned otherwise), uniform noise, one permutation of the pixels, and inverted images. Tables: white wine against
 red, diabetes patients against made-up columns. Printed: area under the ROC curve, and the share of foreign rows that pass
 where 95 % of ordinary rows do, in percent.
 """
