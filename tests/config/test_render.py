@@ -75,7 +75,14 @@ def test_the_default_file_says_nothing_and_explains_everything() -> None:
     written = render_toml(Config())
     assert parse_config(written) == Config()
     in_force = [line for line in written.splitlines() if line and not line.startswith("#")]
-    assert in_force == ["[subject]", "[purpose]", "[requirements]", "[options]", "[checks]", "[audit]"]
+    assert in_force == [
+        "[subject]",
+        "[purpose]",
+        "[requirements]",
+        "[options]",
+        "[checks]",
+        "[audit]",
+    ]
 
 
 def test_every_key_has_a_comment_and_every_example_is_valid() -> None:

@@ -47,6 +47,8 @@ class AttackedModel:
         Of the gradients, and of the logits that come with them; `logits` is always float32.
     forward : callable, optional
         A faster way to the same outputs, without gradients.
+    straight_through : bool
+        Let gradients pass steps such as rounding, which have none of their own.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class AttackedModel:
         chunk: int = 128,
         precision: Precision = "float32",
         forward: Forward | None = None,
+        straight_through: bool = False,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -65,6 +68,7 @@ class AttackedModel:
         self.chunk = chunk
         self.precision: Precision = precision
         self.forward = forward
+        self.straight_through = straight_through
         self.passes = Passes()
 
     @property
@@ -79,6 +83,7 @@ class AttackedModel:
             self.classes,
             gives_probabilities=self.gives_probabilities,
             chunk=self.chunk,
+            straight_through=self.straight_through,
         )
         found.passes = self.passes
         return found
@@ -141,7 +146,7 @@ class AttackedModel:
     ) -> tuple[Tensor, Tensor, Tensor]:
         at = inputs.detach().clone().requires_grad_()
         with torch.enable_grad():
-            with self._searching(inputs):
+            with self._searching(inputs), self._passing():
                 outputs = self._outputs(at)
             if not outputs.requires_grad:
                 raise NotApplicable(
@@ -159,6 +164,13 @@ class AttackedModel:
         if not self.is_coarse:
             return nullcontext()
         return torch.autocast(inputs.device.type, torch.bfloat16)
+
+    def _passing(self) -> AbstractContextManager[object]:
+        if not self.straight_through:
+            return nullcontext()
+        from roadworthy.perturbation.straight_through import StraightThrough
+
+        return StraightThrough()
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         return self.module(inputs)

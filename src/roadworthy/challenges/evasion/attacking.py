@@ -11,6 +11,7 @@ from roadworthy.errors import NotApplicable, UserError
 from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from roadworthy.perturbation.attack import Attack, Points
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from roadworthy.perturbation.threat import Ball
     from roadworthy.subject import Predictor, Task
 
+DRAWS = 8  # calls of a network that draws random numbers, whose mean is attacked
 MOST_ROWS = {"quick": 200}
 MOST_OTHERWISE = 1000
 MISLED = 0.1  # of the rows that stand after the gradients; as many that fall to a blind search are no accident
@@ -123,6 +125,7 @@ class Attacking:
                     gives_probabilities=self.output_kind == "probabilities",
                     chunk=chunk,
                     precision=precision,
+                    straight_through=bool(conduct.get("steps", False)),
                 )
             )
 
@@ -131,7 +134,7 @@ class Attacking:
             return
         _refuse_codes(module)
         with attacked(module, channels_last=True):
-            yield built(module)
+            yield built(_steadied(module) if conduct.get("random", False) else module)
 
     def first(
         self, rows: Threatened, threat: Mapping[str, object], budget: "AttackBudget"
@@ -185,6 +188,7 @@ class Attacked:
 
         some = torch.from_numpy(np.array(inputs[:8], np.float32))
         has_gradients = self.model.has_gradients(some)
+        seen = _seen_in(self.model.module, some) if has_gradients else {}
         found = usual(some)
         if is_timed and has_gradients:
             of = torch.from_numpy(np.array(labels[:8], np.int64))
@@ -193,7 +197,25 @@ class Attacked:
             "gradients": has_gradients,
             "chunk": found.chunk,
             "precision": found.precision,
+            **seen,
         }
+
+
+def _steadied(module: "torch.nn.Module") -> "torch.nn.Module":
+    from roadworthy.perturbation.straight_through import Averaged
+
+    return Averaged(module, DRAWS).eval()
+
+
+def _seen_in(module: object, some: "Tensor") -> dict[str, object]:
+    """Say where a network draws random numbers, or takes steps that gradients do not pass; nothing where neither."""
+    import torch
+
+    from roadworthy.perturbation.straight_through import has_steps, is_random
+
+    assert isinstance(module, torch.nn.Module)
+    seen = {"random": is_random(module, some), "steps": has_steps(module, some)}
+    return {name: True for name, is_so in seen.items() if is_so}
 
 
 def ball_of(threat: Mapping[str, object]) -> "Ball":
