@@ -4,6 +4,7 @@ from roadworthy import results
 
 STORED: tuple[type, ...] = (
     results.Measurement,
+    results.DoubtedMeasurement,
     results.Counts,
     results.TwoCounts,
     results.Estimate,

@@ -41,11 +41,13 @@ from roadworthy.results.finding import Finding, ReasonCode, Record, Verdict
 from roadworthy.results.measurement import (
     Counts,
     Distribution,
+    DoubtedMeasurement,
     Estimate,
     Fact,
     Measurement,
     Quantiles,
     TwoCounts,
+    doubted,
 )
 from roadworthy.results.requirement import AtLeast, AtMost, Requirement
 
@@ -67,6 +69,7 @@ __all__ = [
     "Diff",
     "Difference",
     "Distribution",
+    "DoubtedMeasurement",
     "Effect",
     "Environment",
     "Estimate",
@@ -95,4 +98,5 @@ __all__ = [
     "Table",
     "TwoCounts",
     "Verdict",
+    "doubted",
 ]

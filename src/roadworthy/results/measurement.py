@@ -1,8 +1,8 @@
 """A measured number with everything needed to judge it again: interval, method, and its distribution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 from roadworthy.results.evidence import Evidence
 
@@ -87,9 +87,6 @@ class Measurement:
     details : str
         One or two plain sentences with the names and numbers that this measurement found.
     evidence : tuple of Evidence
-    doubts : tuple of str
-        Sentences without a full stop that say why the harm may be larger than it was found to be. Where there is
-        one, the measurement never passes.
     """
 
     value: float
@@ -103,10 +100,31 @@ class Measurement:
     seeds: int = 1
     details: str = ""
     evidence: tuple[Evidence, ...] = ()
-    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert all(isfinite(v) for v in (self.value, self.low, self.high)), (
             f"not finite: {self.value}, {self.low}, {self.high}"
         )
         assert self.low <= self.high, f"empty interval: {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class DoubtedMeasurement(Measurement):
+    """A measurement whose instrument may have failed: it never passes.
+
+    Parameters
+    ----------
+    doubts : tuple of str
+        Sentences without a full stop that say why the harm may be larger than it was found to be.
+    """
+
+    doubts: tuple[str, ...] = ()
+
+
+def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
+    """Return the measurement with reasons to doubt it; itself where there is none."""
+    if not doubts:
+        return measurement
+    # Any: the values of its fields, by name
+    known: dict[str, Any] = {f.name: getattr(measurement, f.name) for f in fields(measurement)}
+    return DoubtedMeasurement(**{**known, "doubts": doubts})

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from roadworthy.results import (
     Counts,
     Distribution,
+    DoubtedMeasurement,
     Estimate,
     Fact,
     Measurement,
@@ -69,7 +70,7 @@ def judge(measurement: Measurement, requirement: Requirement, least: int = 1) ->
             p,
             enough,
         )
-    if measurement.doubts and good_low:
+    if isinstance(measurement, DoubtedMeasurement) and good_low:
         return Judgement(
             "inconclusive",
             "unreliable",

@@ -8,7 +8,7 @@ import numpy as np
 from roadworthy.challenges.evasion.evidence import evidence_of, words_of
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Measurement
+from roadworthy.results import AtMost, Measurement, doubted
 from roadworthy.statistics import rate
 
 TOLERATED = AtMost(
@@ -88,8 +88,5 @@ def _measured(
         details=words_of(found, threat, budget, conduct),
         evidence=evidence_of(found, threat, budget, conduct),
     )
-    return replace(
-        measured,
-        method=f"{measured.method}; {budget} budget of attacks, which can miss",
-        doubts=doubts,
-    )
+    method = f"{measured.method}; {budget} budget of attacks, which can miss"
+    return doubted(replace(measured, method=method), doubts)
