@@ -20,7 +20,14 @@ from roadworthy.engine.temporary import Temporary, remove_abandoned
 from roadworthy.errors import UserError
 
 RECORDS: tuple[type, ...] = (
-    *(results.Measurement, results.Counts, results.TwoCounts, results.Estimate, results.Quantiles),
+    *(
+        results.Measurement,
+        results.DoubtedMeasurement,
+        results.Counts,
+        results.TwoCounts,
+        results.Estimate,
+        results.Quantiles,
+    ),
     *(results.Fact, results.Requirement, results.Axis, results.Bars, results.Curve, results.Series),
     *(results.Intervals, results.Matrix, results.Histogram, results.HistogramSeries),
     *(results.Scatter, results.Example, results.Examples, results.Table),

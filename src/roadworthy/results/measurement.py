@@ -127,4 +127,5 @@ def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
         return measurement
     # Any: the values of its fields, by name
     known: dict[str, Any] = {f.name: getattr(measurement, f.name) for f in fields(measurement)}
-    return DoubtedMeasurement(**{**known, "doubts": doubts})
+    known["doubts"] = doubts
+    return DoubtedMeasurement(**known)
