@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DOUBLINGS = 12
 SEEDS = 3
-RATES, FACTOR = 6, 4.0  # learning rates among which the one is looked for that fails some seeds
+FOURFOLD = 5  # how often the rate is multiplied by four to find where training breaks down
 OTHER_SEEDS = range(100, 103)  # not those of the check, so that what is found holds for any
 FICKLE = 0.1  # standard deviation of the error between seeds: less is no break
 CLIFF = 0.15  # of error for one doubling: less is a slope
@@ -104,22 +104,29 @@ def fickle_rate(
 ) -> dict[str, float]:
     """Learning rate at which the seed decides whether training works, and how far seeds are apart there.
 
-    "learning_rate" and "spread". The recipe's own rate is multiplied by four up to five times, each trained with
-    three seeds; the one whose validation errors have the largest standard deviation between seeds.
+    "learning_rate" and "spread". The recipe's own rate is multiplied by four up to five times; from before the largest
+    rise of the validation error to behind it, rates a factor of the square root of two apart are trained with three seeds, and
+    the one whose errors have the largest standard deviation between seeds is taken.
     """
     recipe = trainer.recipe
     truth = truth_of(validation_labels, validation_targets)
     is_class = validation_labels is not None
-    rates = [recipe.learning_rate * FACTOR**k for k in range(RATES)]
-    recipes = [
-        replace(recipe, learning_rate=rate, seed=recipe.seed + more)
-        for rate in rates
-        for more in OTHER_SEEDS
-    ]
-    found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
     scale = None if is_class else guess_error
-    errors = np.array([float(errors_of(answer, truth, scale).mean()) for answer in found])
-    spread = np.minimum(errors, 1.0).reshape(RATES, -1).std(axis=1, ddof=1)
+
+    def errors(rates: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
+        recipes = [
+            replace(recipe, learning_rate=rate, seed=recipe.seed + more)
+            for rate in rates
+            for more in seeds
+        ]
+        found = answers_of(trainer, recipes, tuning_rows, validation_inputs, is_class=is_class)
+        of_all = np.array([float(errors_of(a, truth, scale).mean()) for a in found])
+        return np.minimum(of_all, 1.0).reshape(len(rates), -1)
+
+    coarse = [recipe.learning_rate * 4.0**k for k in range(FOURFOLD + 1)]
+    before = coarse[int(np.diff(errors(coarse, OTHER_SEEDS[:1])[:, 0]).argmax())]
+    rates = [before * 2.0 ** (j / 2) for j in range(-1, 5)]
+    spread = errors(rates, OTHER_SEEDS).std(axis=1, ddof=1)
     most = int(spread.argmax())
     return {"learning_rate": rates[most], "spread": float(spread[most])}
 
