@@ -47,7 +47,7 @@ def apparent_classes(
 
 @check(
     challenge="poisoning",
-    requires=AtMost(0.25, "house default: a quarter of a class with one other label"),
+    requires=AtMost(0.1, "house default: a tenth of a class with one other label"),
     least=150,
     about=("train_labels",),
 )
@@ -66,7 +66,7 @@ def targeted_flips(
     After Northcutt, Jiang & Chuang (2021, JAIR 70), the joint distribution of given and apparent labels. Flips of most of a class are invisible: its rows then look like the other.
 
     Unit: share of the training rows that look like one class.
-    Qualified at: 125 training rows and as many held-out rows of each class.
+    Qualified at: severity 0.2, 400 training rows and as many held-out rows of each class; below, little is decided.
     Next: have rows of this pair of classes labelled again; find out who labelled them.
     """
     clean = np.concatenate([validation_labels, test_labels])
@@ -136,7 +136,7 @@ def labels_as_rows_look(
 
 @fault(
     breaks="targeted_flips",
-    severities=(0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5),
+    severities=(0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4),
     starts_from="labels_as_rows_look",
 )
 def flips_between_two_classes(
