@@ -211,7 +211,7 @@ def test_a_black_box_is_attacked_by_its_answers() -> None:
 def test_arrays_have_no_columns_and_numbers_no_other_class() -> None:
     array = fields_of(replace(subject_of(), columns=(), modality="array"))
     found = compute(REGISTRY, array, ["table_threat"])["table_threat"]
-    assert found.state == "not_applicable"
+    assert found.code == "not_applicable"
     assert "no table" in (found.reason or "")
     numbers = replace(planted(0.1), task=Task("regression"))
     assert measured(numbers).state in ("not_applicable", "missing")
