@@ -211,6 +211,44 @@ def test_a_proof_says_what_a_remedy_costs_in_mistakes_on_the_same_rows() -> None
     assert other.mistakes is None
 
 
+@fault(breaks="wrong_ones", severities=(0.4,), truth=False)
+def seldom_planted(subject: Subject, severity: float, rng: Generator) -> Subject:
+    """Flip inputs, on some splits alone."""
+    if rng.random() < severity / 4:
+        raise NotApplicable("this split does not take it")
+    return noise(subject, 0.4, rng)
+
+
+@mitigation(targets="wrong_ones", strengths=(0.5,), sham="as_it_is", repairs="seldom_planted")
+def put_right_there(subject: Subject, strength: float, rng: Generator) -> Subject:
+    """Put half of the inputs right."""
+    return _mended(subject, strength, rng)
+
+
+@mitigation(targets="wrong_ones", strengths=(0.5,), repairs="never_planted")
+def put_right_nowhere(subject: Subject, strength: float, rng: Generator) -> Subject:
+    """Put half of the inputs right."""
+    return _mended(subject, strength, rng)
+
+
+@fault(breaks="wrong_ones", severities=(0.4,), truth=False)
+def never_planted(subject: Subject, severity: float) -> Subject:
+    """Never do."""
+    raise NotApplicable("no split takes it")
+
+
+def test_a_split_on_which_the_fault_cannot_be_planted_is_not_counted() -> None:
+    faults = seldom_planted, never_planted
+    registry = Registry.of(
+        wrong_ones, *faults, put_right_there, put_right_nowhere, as_it_is, network, recipe
+    )
+    none, some = prove(subject(), registry, seeds=40)
+    assert isinstance(some, Proof)
+    assert 30 <= some.seeds < 40
+    assert some.improved == some.seeds
+    assert none == Unproven("put_right_nowhere", "no split takes it")
+
+
 def test_the_same_seeds_give_the_same_proof() -> None:
     one, other = (prove(subject(), REGISTRY, ["put_right"], seeds=5) for _ in range(2))
     assert one == other

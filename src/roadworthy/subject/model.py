@@ -131,7 +131,7 @@ class Recipe:
     pretraining : Pretraining or None
     pseudo_labels : float or None
         Rows without a target are added with the class that the model, trained once without them, gives at least this
-        probability (Lee 2013), and it is trained again.
+        probability (Lee 2013), calibrated on validation rows where there are 20 or more, and it is trained again.
     synthetic : float
         Rows that a conditional generative adversarial network adds, per training row.
     sham : bool

@@ -27,6 +27,7 @@ from roadworthy.statistics import clopper_pearson, mean
 from roadworthy.subject import Subject, fields_of
 
 PILOTS = 3  # seeds on which the strength is chosen; they are not counted
+MOST_UNPLANTED = 0.25  # of the seeds; of a fault that takes more seldom a remedy cannot be proven
 MISTAKES = "errors_left"  # looked at beside the target, which a model that answers worse may better
 
 
@@ -93,7 +94,7 @@ class Bench:
         before, after, luck = np.array([each.target for each in found]).T
         gains = (luck - after) * (-1.0 if self._larger_is(trial) == "better" else 1.0)
         improved = int(np.sum(gains > 0))
-        low, high = clopper_pearson(improved, seeds)
+        low, high = clopper_pearson(improved, len(found))
         unit = found[0].unit
         gain = mean(gains, unit=unit)
         task = self.subject.task.kind
@@ -104,7 +105,7 @@ class Bench:
             sham=trial.sham.name if trial.sham else "the default",
             subject=f"{self.subject.name} ({task}, {self.subject.modality})",
             strength=strength,
-            seeds=seeds,
+            seeds=len(found),
             improved=improved,
             low=round(float(low), 6),
             high=round(float(high), 6),
@@ -120,8 +121,13 @@ class Bench:
     def _measurements(self, trial: _Trial, strength: float, seeds: int) -> list[_Seed]:
         found: list[_Seed] = []
         refusals: list[CannotApply] = []
+        unplanted: list[CannotApply] = []
         for repetition in range(seeds):
-            broken = self._planted(trial, repetition)
+            try:
+                broken = self._planted(trial, repetition)
+            except CannotApply as why:  # a split on which there is nothing to repair says nothing
+                unplanted.append(why)
+                continue
             before = self._measured(broken, trial.check)
             try:
                 made = self._remedied(trial, broken, strength, repetition)
@@ -132,7 +138,9 @@ class Bench:
             after, luck = (self._measured(each, trial.check) for each in (made, control))
             target = before.value, after.value, luck.value
             found.append(_Seed(target, self._mistakes(trial, made, control), before.unit))
-        if len(refusals) == seeds:
+        if len(unplanted) > MOST_UNPLANTED * seeds:
+            raise unplanted[0]
+        if len(refusals) == len(found):
             raise refusals[0]
         return found
 
