@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from roadworthy.catalogue import KINDS, in_words, needs
+from roadworthy.catalogue import KINDS, in_words, needs, options
 from roadworthy.cli import app
 from roadworthy.engine import CheckMark, MitigationMark, Registry
 from roadworthy.procedures import remedies
@@ -54,6 +54,7 @@ def checks_page(registry: Registry) -> str:
             for name, m in getattr(registry, kind).items()
             if getattr(m.mark, "breaks", None) == marked.name
         )
+        changeable = [f"`{option.name}` = {option.value}" for option in options(marked, registry)]
         lines += [
             "",
             f"### {marked.name}",
@@ -66,6 +67,7 @@ def checks_page(registry: Registry) -> str:
             f"* unit: {about.unit}",
             f"* least n: {mark.least}",
             f"* needs: {', '.join(f'`{name}`' for name in needs(marked))}",
+            *([f"* options for `--set`: {'; '.join(changeable)}"] if changeable else []),
             f"* proven by: {', '.join(f'`{name}`' for name in breaking) or 'nothing yet'}",
             f"* qualified at: {about.qualified_at}",
             f"* if it fails: {about.next}",

@@ -1,7 +1,12 @@
 """What roadworthy knows: lists of checks, faults, mitigations and artifacts, and one of them described."""
 
 import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import Parameter
 from itertools import groupby
+from typing import Literal, get_args, get_origin
 
 from rich.console import Group, RenderableType
 from rich.markdown import Markdown
@@ -9,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from roadworthy.config import PROFILES, profile_options
 from roadworthy.engine import CheckMark, FaultMark, Marked, MitigationMark, Registry, suggestion
 from roadworthy.errors import UserError
 from roadworthy.procedures.description import describe
@@ -16,6 +22,15 @@ from roadworthy.results import Requirement
 
 HANDED = ("rng", "strength")  # by whoever calls a function: nothing of the subject
 KINDS = ("checks", "artifacts", "faults", "controls", "natural_faults", "mitigations", "shams")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What `--set` can change: `value` is the default, or what each profile sets; `about` says of what it is a part."""
+
+    name: str
+    value: str
+    about: str
 
 
 def listing(kind: str, registry: Registry | None = None) -> RenderableType:
@@ -66,6 +81,60 @@ def needs(marked: Marked) -> list[str]:
         optional = parameter.default is not parameter.empty
         names.append(f"[{parameter.name}]" if optional else parameter.name)
     return names
+
+
+def options(marked: Marked, registry: Registry) -> list[Option]:
+    """Return the options of a check or artifact, and after them those of all that it is made from."""
+    return [
+        Option(f"{each.name}.{p.name}", _default(each.name, p), _said_of(p.name, each))
+        for each in _made_from(marked, registry)
+        for p in each.parameters
+        if p.kind is p.KEYWORD_ONLY
+    ]
+
+
+def _made_from(marked: Marked, registry: Registry) -> Iterator[Marked]:
+    """Give a function and the artifacts that it asks for, directly or not: the nearest first, each once."""
+    waiting, met = [marked], {marked.name}
+    while waiting:
+        each = waiting.pop(0)
+        yield each
+        for need in needs(each):
+            name = need.strip("[]")
+            found = registry.artifacts.get(name) or registry.artifacts.get(name.partition("_")[2])
+            if found is not None and found.name not in met:
+                met.add(found.name)
+                waiting.append(found)
+
+
+def _said_of(option: str, marked: Marked) -> str:
+    """Return the sentences of a docstring that name an option, or its first line where none does."""
+    about = describe(marked.function)
+    text = " ".join(f"{about.title}. {about.body}".split())
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z`])", text)
+    return " ".join(s for s in sentences if f"`{option}`" in s) or f"{about.title}."
+
+
+def _default(node: str, option: Parameter) -> str:
+    """Say an option's default and, where only some values are allowed, those."""
+    by_profile = {
+        name: profile_options(profile, {node: [option.name]}) for name, profile in PROFILES.items()
+    }
+    if all(by_profile.values()):
+        return ", ".join(f"{set_[node][option.name]} ({name})" for name, set_ in by_profile.items())
+    shown = _value(option.default)
+    if get_origin(option.annotation) is Literal:
+        others = [_value(each) for each in get_args(option.annotation) if each != option.default]
+        return f"{shown} (or {', '.join(others)})"
+    return shown
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if value in ("", None):
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _checks(registry: Registry) -> Group:
@@ -156,14 +225,27 @@ def _described(marked: Marked, registry: Registry) -> Group:
         Text(marked.name, style="bold"),
         Text(about.title + "."),
         "",
-        Padding(Markdown(about.body), (0, 0, 1, 0)),
-        facts,
     ]
+    if about.body:
+        shown.append(Padding(Markdown(about.body), (0, 0, 1, 0)))
+    shown.append(facts)
+    changeable = options(marked, registry) if marked.kind in ("check", "artifact") else []
+    if changeable:
+        shown += ["", *_options(changeable)]
     if isinstance(mark, CheckMark):
         shown += ["", _standing(marked.name, registry)]
     if isinstance(mark, MitigationMark):
         shown += ["", *_proofs(marked.name, registry)]
     return Group(*shown)
+
+
+def _options(changeable: list[Option]) -> list[RenderableType]:
+    """Show options below the function that has them, with what that function is for."""
+    shown: list[RenderableType] = [Text("Options, as --set NAME.OPTION=VALUE", style="bold")]
+    for about, group in groupby(changeable, lambda option: option.about):
+        shown += [Text(f"  {option.name} = {option.value}") for option in group]
+        shown.append(Padding(Text(about, style="dim"), (0, 0, 0, 6)))
+    return shown
 
 
 def _standing(check: str, registry: Registry) -> RenderableType:
