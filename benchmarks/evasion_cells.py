@@ -224,12 +224,11 @@ def _cifar(data: Path, cache: Path) -> Subject:
     table = pq.read_table(data / "img_cifar10" / "test.parquet", columns=["jpeg", "label"])
     table = table.slice(0, 500)
     images = [np.asarray(Image.open(BytesIO(b.as_py())).convert("RGB")) for b in table["jpeg"]]
-    inputs = (np.stack(images).transpose(0, 3, 1, 2) / 255).astype(np.float32)
+    planes = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    inputs = (planes / 255).astype(np.float32)
     weights = load_file(data / "model_cifar10_resnets" / "resnet20.safetensors")
     network = Network(CifarResNet, "ResNet-20")
-    constants = {
-        n: v.numpy() for n, v in network.build().state_dict().items() if n in ("mean", "deviation")
-    }
+    constants = {n: v.numpy() for n, v in network.build().state_dict().items() if n not in weights}
     return Subject(
         name="cifar",
         task=TEN,

@@ -18,7 +18,9 @@ from roadworthy.perturbation.model import AttackedModel, Forward, Passes
 from roadworthy.perturbation.threat import Threat
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
-PAYS_FROM = 3.0  # seconds of passes through torch: an export takes 1 to 2, and halves them at least
+PAYS_FROM = 0.3  # seconds of passes through torch: to trace takes 0.1, and they are halved at least
+PAYS_SLOWLY_FROM = 3.0  # seconds; where a trace does not do, the export takes 1 to 2
+OPSET = 17
 AGREES = 1e-4  # of the spread of the logits; float32 in another order of summation differs by less
 
 
@@ -75,9 +77,12 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = No
         return Runner("torch", reason="a black box cannot be exported")
     if inputs.device.type != "cpu" or len(inputs) < 2:
         return Runner("torch", reason="not on the processor, or a single row")
-    if passes is not None and passes * _seconds(model, inputs[: model.chunk]) < PAYS_FROM:
+    seconds = float("inf") if passes is None else passes * _seconds(model, inputs[: model.chunk])
+    if seconds < PAYS_FROM:
         return Runner("torch", reason=f"{passes:,} passes are not worth an export")
-    session = _session(model.module, inputs[:2])
+    session = _session(_traced(model.module, inputs[:2]))
+    if isinstance(session, str) and seconds >= PAYS_SLOWLY_FROM:
+        session = _session(_exported(model.module, inputs[:2]))
     if isinstance(session, str):
         return Runner("torch", reason=session)
     name = session.get_inputs()[0].name
@@ -107,11 +112,32 @@ def _seconds(model: AttackedModel, inputs: Tensor) -> float:
     return found
 
 
-def _session(module: nn.Module, example: Tensor) -> Any:  # Any: a session, or why there is none
-    import onnxruntime
+def _traced(module: nn.Module, example: Tensor) -> bytes | str:
+    """Return the network as ONNX from one call, or why there is none: where the call was led by values or sizes."""
+    held = io.BytesIO()
+    axes = {"inputs": {0: "rows"}, "outputs": {0: "rows"}}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            torch.onnx.export(
+                module,
+                (example,),
+                held,  # pyright: ignore[reportArgumentType] - a file in memory does for a trace
+                dynamo=False,
+                input_names=["inputs"],
+                output_names=["outputs"],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+            )
+        except (RuntimeError, TypeError, ValueError) as error:
+            return f"cannot be traced ({_first_line(error)})"
+    if any(warning.category.__name__ == "TracerWarning" for warning in said):
+        return "its steps depend on values or sizes, which a trace does not see"
+    return held.getvalue()
 
-    raised: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    refused = (raised.Fail, raised.InvalidGraph, raised.InvalidArgument, raised.NotImplemented)
+
+def _exported(module: nn.Module, example: Tensor) -> bytes | str:
+    """Return the network as ONNX from its program, or why there is none."""
     rows = {0: torch.export.Dim("rows", min=1)}
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -127,21 +153,34 @@ def _session(module: nn.Module, example: Tensor) -> Any:  # Any: a session, or w
                 module, (example,), dynamo=True, dynamic_shapes=(rows,), verbose=False
             )
     except torch.onnx.OnnxExporterError as error:
-        return f"cannot be exported ({str(error).splitlines()[0]})"
+        return f"cannot be exported ({_first_line(error)})"
     finally:
         logger.setLevel(level)
+    return program.model_proto.SerializeToString()
+
+
+def _session(content: bytes | str) -> Any:  # Any: a session, or why there is none
+    if isinstance(content, str):
+        return content
+    import onnxruntime
+
+    raised: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    refused = (raised.Fail, raised.InvalidGraph, raised.InvalidArgument, raised.NotImplemented)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    content = program.model_proto.SerializeToString()
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except refused as error:
-        return f"onnxruntime cannot run it ({str(error).splitlines()[0]})"
+        return f"onnxruntime cannot run it ({_first_line(error)})"
     if isinstance(session.get_inputs()[0].shape[0], int):
         return "exported for one number of rows alone"
     return session
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _agree(ours: Tensor, theirs: Tensor) -> bool:
