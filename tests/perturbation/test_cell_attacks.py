@@ -13,7 +13,6 @@ from roadworthy.perturbation.cascade import Outcomes, cascade, remade
 from roadworthy.perturbation.cell_attacks import (
     CellSearch,
     NumberAscent,
-    RandomCells,
     SwapSearch,
     attacks_on_cells,
     needed,
@@ -103,19 +102,33 @@ def test_numbers_alone_are_the_threat_without_swaps() -> None:
     assert torch.equal(found.inputs[:, NUMBERS:], rows.inputs[:, NUMBERS:])
 
 
+def random_points(model: AttackedModel, rows: Points, cells: Cells, queries: int) -> Tensor:
+    """Return the least margin over points drawn by chance, each anew: half of the numbers at an end, k swaps."""
+    generator, best = torch.Generator().manual_seed(0), torch.full((len(rows),), torch.inf)
+    legal, options = cells.legal(rows.inputs), cells.options
+    for query in range(queries):
+        change = torch.rand(rows.inputs.shape, generator=generator) * 2 - 1
+        change = change.sign() if query % 2 else change
+        moved = cells.project(rows.inputs, rows.inputs + change * torch.from_numpy(cells.up))
+        for _ in range(cells.swaps):
+            key = torch.where(legal, torch.rand(legal.shape, generator=generator), -1.0)
+            moved = options.put(moved, key.argmax(1))
+        best = torch.minimum(best, margin(model.logits(moved), rows.labels))
+    return best
+
+
 def test_the_search_by_outputs_alone_beats_plain_random_search_at_the_same_queries() -> None:
     module, cells = Additive(), threat(swaps=2)
     rows = points(module)
     truth = worst(module, rows, cells) < 0
     model = AttackedModel(lambda inputs: module(inputs).detach(), 2)
-    ours, theirs = CellSearch(300)(model, rows, cells), RandomCells(300)(model, rows, cells)
+    ours, theirs = CellSearch(300)(model, rows, cells), random_points(model, rows, cells, 300)
     assert (ours.margin < 0).sum() >= 0.97 * truth.sum()
-    assert (ours.margin < 0).sum() > (theirs.margin < 0).sum()
-    both = (ours.margin >= 0) & (theirs.margin >= 0)
-    assert ours.margin[both].mean() < theirs.margin[both].mean() - 0.2
+    assert (ours.margin < 0).sum() > (theirs < 0).sum()
+    both = (ours.margin >= 0) & (theirs >= 0)
+    assert ours.margin[both].mean() < theirs[both].mean() - 0.2
     assert not ((ours.margin < 0).numpy() & ~truth).any()
-    for found in (ours, theirs):
-        assert cells.allows(rows.inputs, found.inputs).all()
+    assert cells.allows(rows.inputs, ours.inputs).all()
 
 
 def test_the_black_box_budget_is_as_good_on_an_additive_model() -> None:

@@ -268,32 +268,6 @@ class _CellWalk:
         return torch.where(covers, self.origin, moved)
 
 
-@dataclass(frozen=True)
-class RandomCells:
-    """Points drawn by chance from the whole threat, each anew: what a search has to beat."""
-
-    queries: int
-
-    @property
-    def name(self) -> str:
-        """See `Attack`."""
-        return f"{self.queries} random points"
-
-    def __call__(self, model: AttackedModel, points: Points, threat: Threat) -> Found:
-        """See `Attack`."""
-        cells = _cells(threat)
-        best = _at_rows(model, points)
-        walk = _CellWalk(points, cells)
-        for _ in range(self.queries - 1):
-            walk.best = points.inputs.clone()
-            moved = walk.propose(1.0)
-            worse = standing(model.logits(moved), points.labels)
-            every = torch.arange(len(points))
-            passes = torch.ones(len(points))
-            _improve(best, every, Found(moved, worse, passes, torch.zeros_like(passes)))
-        return best
-
-
 def attacks_on_cells(budget: str, *, has_gradients: bool) -> tuple[Attack, ...]:
     """Return the attacks of a budget, cheap ones first."""
     ascent, swaps, search = {

@@ -1,0 +1,1 @@
+"""Certificates: answers that no allowed change can turn, proven instead of attacked."""
