@@ -44,6 +44,14 @@ def test_onnxruntime_answers_as_torch_and_passes_are_counted_once() -> None:
         assert torch.equal(through, Square(80)(model, rows, ball).margin < 0)
 
 
+def test_a_runner_keeps_how_gradients_are_taken() -> None:
+    model = AttackedModel(_network().eval(), 5, straight_through=True, scale=4.0)
+    for found in (Runner("torch").of(model), model.exact()):
+        assert found.straight_through
+        assert found.scale == 4.0
+        assert found.passes is model.passes
+
+
 class _Draws(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.flatten(1)[:, :5] + torch.randn(len(inputs), 5)

@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from math import prod
+from math import ceil, isfinite, log2, prod
 
 import torch
 from torch import Tensor
 
+from roadworthy.perturbation.attack import margin
 from roadworthy.perturbation.losses import cross_entropy
 from roadworthy.perturbation.model import AttackedModel, Precision
 
@@ -15,6 +16,11 @@ USUAL_CHUNK = 128  # the fastest for two small networks on images of 8 x 8 and 2
 MOST_VALUES = 1 << 17  # of a chunk, where nothing was timed
 TIMED_PASSES = 3
 MARGIN = 0.9  # of the time in float32: less exact only where that is plainly faster
+
+
+SATURATED = 0.1  # of the rows answered right; their cross-entropy is exactly 0 in float32
+LARGE = 8.0  # margin of logits, in nats: the gradient of the cross-entropy is exact to four digits there
+MOST_LIE_BELOW = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,19 @@ def usual(inputs: Tensor) -> Conduct:
     """Return how to run a model without having timed it: the same on every machine."""
     values = prod(inputs.shape[1:])
     return Conduct(max(8, min(USUAL_CHUNK, MOST_VALUES // max(values, 1))))
+
+
+def scale_of(model: AttackedModel, inputs: Tensor, labels: Tensor) -> float:
+    """Return what to divide logits by so that cross-entropy has a gradient: a power of two, 1 where none is needed."""
+    logits = model.logits(inputs)
+    right = logits.argmax(1) == labels
+    if not bool(right.any()):
+        return 1.0
+    logits, labels = logits[right], labels[right]
+    if float((cross_entropy(logits, labels) == 0).float().mean()) <= SATURATED:
+        return 1.0
+    typical = float(margin(logits, labels).quantile(MOST_LIE_BELOW))
+    return 2.0 ** ceil(log2(typical / LARGE)) if isfinite(typical) else 1.0
 
 
 def timed(model: AttackedModel, inputs: Tensor, labels: Tensor) -> Conduct:

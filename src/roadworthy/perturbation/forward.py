@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ from roadworthy.perturbation.model import AttackedModel, Forward, Passes
 from roadworthy.perturbation.threat import Threat
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
-PAYS_FROM = 0.3  # seconds of passes through torch: to trace takes 0.1, and they are halved at least
+PAYS_FROM = (
+    0.15  # seconds of passes through torch: to trace takes 0.05, and they are halved at least
+)
 PAYS_SLOWLY_FROM = 3.0  # seconds; where a trace does not do, the export takes 1 to 2
 OPSET = 17
 AGREES = 1e-4  # of the spread of the logits; float32 in another order of summation differs by less
@@ -43,15 +46,8 @@ class Runner:
 
     def of(self, model: AttackedModel) -> AttackedModel:
         """Return the model with forward passes by this runner, counting into the same passes."""
-        found = AttackedModel(
-            model.module,
-            model.classes,
-            gives_probabilities=model.gives_probabilities,
-            chunk=model.chunk,
-            precision=model.precision,
-            forward=self.call,
-        )
-        found.passes = model.passes
+        found = copy(model)
+        found.forward = self.call
         return found
 
 

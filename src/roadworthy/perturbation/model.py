@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -49,6 +50,8 @@ class AttackedModel:
         A faster way to the same outputs, without gradients.
     straight_through : bool
         Let gradients pass steps such as rounding, which have none of their own.
+    scale : float
+        What logits are divided by; of a power of two no answer and no order of margins changes.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class AttackedModel:
         precision: Precision = "float32",
         forward: Forward | None = None,
         straight_through: bool = False,
+        scale: float = 1.0,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -69,6 +73,7 @@ class AttackedModel:
         self.precision: Precision = precision
         self.forward = forward
         self.straight_through = straight_through
+        self.scale = scale
         self.passes = Passes()
 
     @property
@@ -78,14 +83,8 @@ class AttackedModel:
 
     def exact(self) -> "AttackedModel":
         """Return the module itself in float32, counting into the same passes: what confirms what was found."""
-        found = AttackedModel(
-            self.module,
-            self.classes,
-            gives_probabilities=self.gives_probabilities,
-            chunk=self.chunk,
-            straight_through=self.straight_through,
-        )
-        found.passes = self.passes
+        found = copy(self)
+        found.precision, found.forward = "float32", None
         return found
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -139,7 +138,7 @@ class AttackedModel:
     def _forward(self, inputs: Tensor, _: int) -> Tensor:
         self.passes.forward += len(inputs)
         outputs = self._outputs(inputs) if self.forward is None else self.forward(inputs)
-        return as_logits(outputs, self.classes, self.gives_probabilities)
+        return self._scaled(outputs)
 
     def _gradient(
         self, inputs: Tensor, labels: Tensor, loss: Loss
@@ -153,7 +152,7 @@ class AttackedModel:
                     "the model's outputs have no gradients by its inputs, so attacks that follow gradients do not "
                     "apply; leave out the step that cuts them, or attack it as a black box"
                 )
-            logits = as_logits(outputs, self.classes, self.gives_probabilities)
+            logits = self._scaled(outputs)
             losses = loss(logits, labels)
             (slope,) = torch.autograd.grad(losses.sum(), at)
         self.passes.forward += len(inputs)
@@ -171,6 +170,10 @@ class AttackedModel:
         from roadworthy.perturbation.straight_through import StraightThrough
 
         return StraightThrough()
+
+    def _scaled(self, outputs: Tensor) -> Tensor:
+        logits = as_logits(outputs, self.classes, self.gives_probabilities)
+        return logits if self.scale == 1.0 else logits / self.scale
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         return self.module(inputs)

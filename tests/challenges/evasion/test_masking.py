@@ -69,9 +69,19 @@ def test_plain_gradients_are_not_suspected() -> None:
     assert values["attack_doubts"] == ()
 
 
-def test_large_logits_are_doubted() -> None:
-    (doubt,) = found("sharp", "attack_doubts")["attack_doubts"]
-    assert "exactly 0 in float32" in doubt
+def test_large_logits_are_divided_and_no_longer_doubted() -> None:
+    names = ("attack_doubts", "attack_conduct", "test_masking_signs", "adversarial_error")
+    values = found("sharp", *names)
+    assert values["attack_doubts"] == ()
+    scale = values["attack_conduct"]["scale"]
+    assert scale > 1
+    assert np.log2(scale) % 1 == 0
+    assert values["test_masking_signs"][:, COLUMNS.index("saturated")].mean() < 0.1
+    assert f"divided by {scale:g}" in values["adversarial_error"].details
+    plain = found("plain", "adversarial_error", "attack_conduct")
+    assert "scale" not in plain["attack_conduct"]
+    assert "divided by" not in plain["adversarial_error"].details
+    assert values["adversarial_error"].value >= plain["adversarial_error"].value
 
 
 def signs(**columns: np.ndarray) -> np.ndarray:
@@ -139,8 +149,11 @@ def test_a_mask_hides_gradients_and_leaves_answers() -> None:
     assert plain.weights is not None
     assert saturated_steps(plain, 0.0, plain.network, plain.weights, (0.0, 1.0)) is plain
     behind = saturated_steps(plain, 0.5, plain.network, plain.weights, (0.0, 1.0))
-    outcomes = compute(REGISTRY, fields_of(behind), ["attack_doubts", "error_rate"])
-    assert outcomes["attack_doubts"].value
+    names = ["attack_doubts", "attack_conduct", "error_rate"]
+    outcomes = compute(REGISTRY, fields_of(behind), names)
+    assert outcomes["attack_doubts"].value == ()  # seen through
+    assert outcomes["attack_conduct"].value["steps"]
+    assert outcomes["attack_conduct"].value["scale"] > 1
     assert outcomes["error_rate"].value.value < 0.2  # ties, where two classes are rounded alike
 
 

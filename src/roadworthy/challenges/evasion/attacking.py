@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Predictor, Task
 
 DRAWS = 8  # calls of a network that draws random numbers, whose mean is attacked
+LOOKED_AT = 128  # rows; whether their logits are too large for cross-entropy
 MOST_ROWS = {"quick": 200}
 MOST_OTHERWISE = 1000
 MISLED = 0.1  # of the rows that stand after the gradients; as many that fall to a blind search are no accident
@@ -126,6 +127,7 @@ class Attacking:
                     chunk=chunk,
                     precision=precision,
                     straight_through=bool(conduct.get("steps", False)),
+                    scale=cast(float, conduct.get("scale", 1.0)),
                 )
             )
 
@@ -184,7 +186,7 @@ class Attacked:
         """Return how it is run: whether it has gradients, rows at a time, precision of the search."""
         import torch
 
-        from roadworthy.perturbation.conduct import timed, usual
+        from roadworthy.perturbation.conduct import scale_of, timed, usual
 
         some = torch.from_numpy(np.array(inputs[:8], np.float32))
         has_gradients = self.model.has_gradients(some)
@@ -193,6 +195,11 @@ class Attacked:
         if is_timed and has_gradients:
             of = torch.from_numpy(np.array(labels[:8], np.int64))
             found = timed(self.model, some, of)
+        if has_gradients:
+            of = torch.from_numpy(np.array(labels[:LOOKED_AT], np.int64))
+            many = torch.from_numpy(np.array(inputs[:LOOKED_AT], np.float32))
+            scale = scale_of(self.model, many, of)
+            seen |= {} if scale == 1.0 else {"scale": scale}
         return {
             "gradients": has_gradients,
             "chunk": found.chunk,

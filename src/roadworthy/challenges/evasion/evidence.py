@@ -35,11 +35,18 @@ def words_of(
         if conduct.get("gradients", True)
         else " The model has no gradients, so it was attacked by its outputs alone, which finds less."
     )
+    scale = float(cast(float, conduct.get("scale", 1.0)))
+    rescaled = (
+        ""
+        if scale == 1.0
+        else f" The logits are so large that cross-entropy loses its gradient in float32; they were divided by {scale:g} "
+        "under attack, which changes no answer."
+    )
     return (
         f"Changing {how} {eps:.3g} (inputs run from {low:g} to {high:g}) turns the answers of {broken} of {attacked:,} "
         f"rows{rest}; {wrong} more were wrong without any change. This is the least harm: the {budget} budget of "
         f"attacks took {forward:,.0f} passes forward and {backward:,.0f} backward per row, and a more patient "
-        f"adversary may find more.{blind}"
+        f"adversary may find more.{blind}{rescaled}"
     )
 
 
