@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.errors import NotApplicable
+from roadworthy.perturbation import cell_attacks
 from roadworthy.perturbation.attack import Points, margin
 from roadworthy.perturbation.cascade import Outcomes, cascade, remade
 from roadworthy.perturbation.cell_attacks import (
@@ -175,6 +176,19 @@ def test_the_cut_into_shards_and_the_order_of_rows_change_nothing() -> None:
     for cut in (torch.arange(0, 7), torch.tensor([59, 3, 11]), torch.arange(7, 60)):
         part = cascade(model, rows.take(cut), cells, attacks)
         np.testing.assert_allclose(part, whole[cut.numpy()], rtol=1e-3, atol=1e-4)
+
+
+def test_rows_are_searched_in_blocks_that_fit_and_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module, cells = Additive(3), threat(0.2, 2)
+    rows, model = points(module, 50), AttackedModel(module, 3)
+    whole = SwapSearch(3, 16, 4)(model, rows, cells)
+    monkeypatch.setattr(cell_attacks, "VALUES_AT_A_TIME", 1000)
+    blocks = SwapSearch(3, 16, 4)(model, rows, cells)
+    torch.testing.assert_close(blocks.margin, whole.margin)
+    torch.testing.assert_close(blocks.inputs, whole.inputs)
+    assert torch.equal(blocks.forward, whole.forward)
 
 
 def test_what_is_needed_of_a_change_still_turns_the_answer_and_cannot_be_spared() -> None:

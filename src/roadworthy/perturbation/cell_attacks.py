@@ -14,7 +14,8 @@ from roadworthy.perturbation.streams import RowStream
 from roadworthy.perturbation.threat import Threat
 
 FIRST_STEP, LAST_STEP = 0.5, 0.05  # of a budget
-ROWS_AT_A_TIME = 4096  # of candidates, which bounds memory
+ROWS_AT_A_TIME = 4096  # of candidates for one pass
+VALUES_AT_A_TIME = 1 << 22  # of all candidates of some rows, which bounds memory
 BLIND_STARTS = (
     8  # answers on numbers alone, before categories are tried, where there are no gradients
 )
@@ -89,6 +90,15 @@ class SwapSearch:
     def __call__(self, model: AttackedModel, points: Points, threat: Threat) -> Found:
         """See `Attack`."""
         cells = _cells(threat)
+        tried = max(self.most * points.inputs.shape[1], self.beam * len(cells.options), 1)
+        rows = max(1, VALUES_AT_A_TIME // tried)
+        parts = [
+            self._searched(model, points.take(torch.arange(at, min(at + rows, len(points)))), cells)
+            for at in range(0, len(points), rows)
+        ]
+        return _joined(parts) if parts else _at_rows(model, points)
+
+    def _searched(self, model: AttackedModel, points: Points, cells: Cells) -> Found:
         best = _at_rows(model, points)
         if self.steps:
             left = torch.nonzero(best.margin >= 0)[:, 0]
@@ -343,6 +353,16 @@ def _at_rows(model: AttackedModel, points: Points) -> Found:
     n = len(points)
     margins = standing(model.logits(points.inputs), points.labels)
     return Found(points.inputs.clone(), margins, torch.ones(n), torch.zeros(n))
+
+
+def _joined(parts: list[Found]) -> Found:
+    forward, backward = ([p.forward for p in parts], [p.backward for p in parts])
+    return Found(
+        torch.cat([p.inputs for p in parts]),
+        torch.cat([p.margin for p in parts]),
+        torch.cat([f for f in forward if f is not None]),
+        torch.cat([b for b in backward if b is not None]),
+    )
 
 
 def _improve(best: Found, rows: Tensor, found: Found) -> None:
