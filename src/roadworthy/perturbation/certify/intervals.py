@@ -145,6 +145,11 @@ class Bounds:
         others = found.high.scatter(1, labels[:, None], -torch.inf).amax(1)
         return found.low.gather(1, labels[:, None])[:, 0] - others
 
+    def largest(self, inputs: Tensor) -> Tensor:
+        """Return the size of the largest logit of each row: (n,) float64."""
+        found = self._passed(Interval(inputs, inputs.clone()), self._output())
+        return found.high.reshape(len(inputs), -1).abs().amax(1)
+
     def _output(self) -> Node:
         (output,) = (node for node in self.module.graph.nodes if node.op == "output")
         (of,) = output.args
@@ -197,9 +202,9 @@ def certified_lead(
             rows = slice(at, at + chunk)
             # Copies, because a layer may work in place.
             box = Interval(*(end[rows].double().clone() for end in (low, high)))
-            point = Interval(*(inputs[rows].double().clone() for _ in range(2)))
-            lead, clean = bounds.lead(box, labels[rows]), bounds.lead(point, labels[rows])
-            found.append(lead - ROUNDING * torch.maximum(lead.abs(), clean.abs()).clamp_min(1.0))
+            scale = bounds.largest(inputs[rows].double().clone())
+            lead = bounds.lead(box, labels[rows])
+            found.append(lead - ROUNDING * torch.maximum(lead.abs(), scale).clamp_min(1.0))
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
 
 
