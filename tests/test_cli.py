@@ -48,6 +48,7 @@ def test_every_help_ends_in_a_line_that_can_be_pasted(command: str, tmp_path: Pa
     [
         (["audit", "digitz"], "digits"),
         (["audit", "--sed", "1"], "--seed"),
+        (["audit", "--sed", "1"], "roadworthy audit --help`"),
         (["adit"], "audit"),
         (["audit", "digits", "--only", "fairnes"], "--only"),
         (["audit", "digits", "--budget", "soon"], "10m"),

@@ -452,8 +452,9 @@ def main() -> None:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
+        command = getattr(getattr(error, "ctx", None), "command_path", "roadworthy")
         sys.stderr.write(
-            f"roadworthy: {message().rstrip('.')}. `roadworthy --help` shows what there is.\n"
+            f"roadworthy: {message().rstrip('.')}. `{command} --help` shows what there is.\n"
         )
         sys.exit(USAGE_ERROR)
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,6 +1,7 @@
 """The options of the commands that look at data: each with its name, its help and its place in it."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -17,6 +18,7 @@ PREDICTIONS = "Recorded predictions, in place of data and model"
 RUNS = "What runs"
 OUTPUT = "Output"
 PURPOSE = "What the model is for"
+FRACTION = re.compile(r"([-+]?\d+(?:\.\d+)?) */ *(\d+(?:\.\d+)?)")
 
 
 def _option(panel: str, help_text: str, *names: str, metavar: str | None = None) -> Any:
@@ -195,7 +197,7 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
 
 
 def chosen(settings: list[str] | None) -> dict[str, dict[str, object]]:
-    """Read NAME.OPTION=VALUE of `--set`: numbers, true and false as such, all else as text.
+    """Read NAME.OPTION=VALUE of `--set`: numbers (8/255, too), true and false as such, all else as text.
 
     >>> chosen(["attack_threat.eps=0.1", "attack_budget.attack=standard"])
     {'attack_threat': {'eps': 0.1}, 'attack_budget': {'attack': 'standard'}}
@@ -221,6 +223,9 @@ def _value(text: str) -> object:
             return kind(text)
         except ValueError:
             continue
+    fraction = FRACTION.fullmatch(text)
+    if fraction and float(fraction[2]):
+        return float(fraction[1]) / float(fraction[2])
     return text
 
 

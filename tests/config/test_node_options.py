@@ -64,6 +64,9 @@ def test_options_and_range_are_written_as_they_are_read() -> None:
     [
         ("[subject]\ninput_range = [1, 0]\n", "second number must be above"),
         ("[subject]\ninput_range = 3\n", "two numbers"),
+        ("[subject]\ninput_range = [1]\n", "two numbers"),
+        ("[subject]\ninput_range = [0, 1, 2]\n", "two numbers"),
+        ("[options.attack_threat]\neps = nan\n", "expected a finite number"),
         ("[options]\nx = 3\n", "x"),
     ],
 )
@@ -77,3 +80,23 @@ def test_a_wrong_range_or_option_names_its_line(text: str, words: str) -> None:
 def test_a_setting_that_names_nothing_is_refused(setting: str) -> None:
     with pytest.raises(UserError, match=r"NAME\.OPTION=VALUE"):
         chosen([setting])
+
+
+def test_one_number_is_no_range_on_the_command_line() -> None:
+    with pytest.raises(UserError, match=r"--input-range .*two numbers were expected"):
+        settle(None, {"subject": {"input_range": "1"}})
+
+
+def test_a_setting_that_is_no_finite_number_is_told_by_its_name() -> None:
+    with pytest.raises(
+        UserError, match=r"--set attack_threat\.eps is nan; expected a finite number"
+    ):
+        settle(None, {"options": chosen(["attack_threat.eps=nan"])})
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("8/255", 8 / 255), ("-1 / 4", -0.25), ("0.5/2", 0.25), ("1/0", "1/0"), ("a/b", "a/b")],
+)
+def test_a_fraction_is_a_number(written: str, value: object) -> None:
+    assert chosen([f"attack_threat.eps={written}"]) == {"attack_threat": {"eps": value}}

@@ -6,7 +6,7 @@ import pytest
 import synthetic_audits as made
 
 from roadworthy.reports import wording
-from roadworthy.results import AtMost, Fact, Finding
+from roadworthy.results import AtMost, Fact, Finding, Multiplicity
 
 
 def finding(value: float, low: float, high: float, unit: str, bound: float) -> Finding:
@@ -72,6 +72,13 @@ def test_a_fail_that_may_be_luck_is_called_a_lead() -> None:
     said = " ".join(wording.multiplicity_words(made.full()))
     assert "2 of 3 fails remain" in said
     assert "Only a lead, to be confirmed on new data: overfitting_gap." in said
+
+
+def test_where_nothing_is_decided_nothing_is_counted() -> None:
+    said = wording.multiplicity_words(
+        replace(made.full(), multiplicity=Multiplicity(0, 0.0, (), "none"))
+    )
+    assert said == ("No check was decided, so there is nothing to correct for.",)
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,18 @@ def test_every_split_has_every_field(name) -> None:
     fields = fields_of(table())
     for field in ("inputs", "labels", "targets", "entities", "times", "sources", "sensitive"):
         assert f"{name}_{field}" in fields
+
+
+def test_arrays_say_how_their_missing_rows_are_given() -> None:
+    x, y = np.zeros((4, 2, 2)), np.arange(4)
+    found = fields_of(
+        Subject("images", Task("multiclass", ("a", "b", "c", "d")), "array", {"test": Split(x, y)})
+    )
+    reason = found["validation_labels"].reason
+    assert "subject_from(validation=...)" in reason
+    assert "x_validation" in reason
+    assert "--split" not in reason, "arrays have no columns"
+
+
+def test_what_is_for_arrays_alone_says_so_of_a_table() -> None:
+    assert "this is for arrays" in fields_of(table())["input_range"].reason

@@ -138,6 +138,9 @@ def _problem(
     keys = _keys_of(path, found)
     if details["type"] == "missing":
         return Problem(keys, 'has no bound. Write a number, or { bound = 0.1, source = "why" }.')
+    if keys[0] == "options" and len(keys) > 1:
+        wrong = f"is {_shown(details['input'])}; expected a finite number, true, false or text."
+        return Problem(keys, wrong)
     if details["type"] == "value_error":
         return Problem(keys, f"is wrong: {details.get('ctx', {}).get('error')}.")
     wrong = f"is {_shown(details['input'])}; expected {_expected(details)}"

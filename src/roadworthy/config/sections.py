@@ -60,7 +60,8 @@ def _duration(value: str) -> str:
 def _range(value: Any) -> Any:  # Any: see above
     parts = value.split(",") if isinstance(value, str) else value
     try:
-        return tuple(float(part) for part in parts)
+        low, high = (float(part) for part in parts)
+        return low, high
     except (TypeError, ValueError):
         raise ValueError("two numbers were expected, as in [0, 255]") from None
 

@@ -150,6 +150,8 @@ def _both(
 def _on_command_line(problem: Problem) -> str:
     if problem.names_itself:
         return f"command line: {problem.wrong}"
+    if problem.path[0] == "options":
+        return f"--set {'.'.join(problem.path[1:])} {problem.wrong}"
     option = _OPTIONS.get(problem.path[-1], problem.path[-1].replace("_", "-"))
     return f"--{option} {problem.wrong}"
 

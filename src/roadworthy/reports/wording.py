@@ -288,6 +288,8 @@ def incomplete_words(audit: Audit) -> str:
 def multiplicity_words(audit: Audit) -> tuple[str, ...]:
     """Say what many verdicts at once mean, in a few sentences."""
     many = audit.multiplicity
+    if not many.decided:
+        return ("No check was decided, so there is nothing to correct for.",)
     failing = [f.check for f in audit.findings if f.verdict == "fail"]
     luck = (
         f"{counted(many.decided, 'check')} {'was' if many.decided == 1 else 'were'} decided. "

@@ -47,6 +47,7 @@ NO_RANGE = (
     "the range of the input values is not stated, so the size of a perturbation means nothing; give it with "
     "--input-range LOW,HIGH"
 )
+NO_COMMON_RANGE = "this is for arrays, whose values have one range in common; each column of a table has a range of its own"
 GIVE_MODEL = "give a model with --model FILE_OR_FACTORY and its data with --data"
 NO_INPUTS = (
     "predictions were given without the inputs they are of; give the data with --data, and the model "
@@ -97,7 +98,7 @@ def fields_of(subject: Subject) -> Fields:
 
 def _input_range(subject: Subject) -> Any:  # Any: two numbers or Missing
     if subject.modality == "table":
-        return Missing("not_applicable", "each column of a table has a range of its own")
+        return Missing("not_applicable", NO_COMMON_RANGE)
     return subject.input_range or Missing("missing_input", NO_RANGE)
 
 
@@ -177,12 +178,7 @@ def _recorded(name: str, split: Split, subject: Subject) -> Fields:
 def _absent(name: str, subject: Subject) -> Fields:
     recorded = subject.modality == "predictions"
     found = f"recorded predictions of {name} rows" if recorded else f"{name} rows"
-    way_out = f"give them with --{name} FILE" if name in FILES and not recorded else "add them"
-    missing = Missing(
-        "missing_input",
-        f"there are no {found}; {way_out}, or mark them as {name} in a column and name it with "
-        "--split COLUMN",
-    )
+    missing = Missing("missing_input", f"there are no {found}; {_way_to_give(name, subject)}")
     fields: Fields = {f"{name}_{field}": missing for field in SPLIT_FIELDS}
     if recorded:
         fields |= {f"{name}_{kind}": missing for kind in RECORDED}
@@ -192,6 +188,14 @@ def _absent(name: str, subject: Subject) -> Fields:
         "not_applicable", f"the task is {subject.task.kind}, which has no {other}"
     )
     return fields
+
+
+def _way_to_give(name: str, subject: Subject) -> str:
+    if subject.modality == "array" and name in FILES:
+        return f"give them as subject_from({name}=...) in a subject.py, or as x_{name} and y_{name} of an npz file"
+    is_file = name in FILES and subject.modality != "predictions"
+    way_out = f"give them with --{name} FILE" if is_file else "add them"
+    return f"{way_out}, or mark them as {name} in a column and name it with --split COLUMN"
 
 
 def _no_role(role: str) -> Missing:

@@ -33,8 +33,9 @@ def probed(subject: Subject, call: Callable[[np.ndarray], np.ndarray], *, traine
         if not np.allclose(found, again, rtol=1e-3, atol=1e-5):
             raise UserError(
                 "The model answers differently when asked twice about the same rows (largest "
-                f"difference {np.abs(found - again).max():.3g}). Switch off dropout and noise: call "
-                "model.eval(), or give the torch module itself."
+                f"difference {np.abs(found - again).max():.3g}). Dropout of a torch module is "
+                "switched off here; noise that the forward method draws is not. Draw none, draw it from a generator with "
+                "a fixed seed, or answer with the mean of many draws; of a function, call model.eval() first."
             )
     return _with_classes(subject, width)
 

@@ -9,6 +9,7 @@ from roadworthy.challenges.evasion import few_pixels, label_only, patches, searc
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened, ball_of
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Measurement
+from roadworthy.statistics import percent
 from roadworthy.subject import Predictor, Split, Subject, Task
 from roadworthy.training.artifacts import predictor as put_together
 
@@ -197,3 +198,15 @@ def test_faults_refuse_what_they_cannot_plant() -> None:
     assert ball_of(wide).eps == 100.0
     with pytest.raises(NotApplicable, match="leave the range"):
         search_faults.rows_out_of_reach_of_answers(subject, rng, wide, labels(subject))
+
+
+def test_the_change_and_what_withstands_it_are_said_in_words() -> None:
+    subject, rng = made_up(), np.random.default_rng(3)
+    half = search_faults.rows_within_reach_of_pixels(subject, 0.5, rng, PIXELS, labels(subject))
+    found = pixel_error(half)
+    assert "Giving the 2 positions that matter most any values from 0 to 255 turns" in found.details
+    assert f"at most {percent(1 - found.value)} withstand it: the quick budget" in found.details
+    seen = search_faults.rows_within_reach_of_answers(subject, 0.5, rng, LINF, labels(subject))
+    said = label_only_error(seen).details
+    assert "Changing each value by at most 8 (inputs run from 0 to 255) turns" in said
+    assert "Giving a patch of side 2" in patch_error(half).details

@@ -53,8 +53,8 @@ def corruption_loss(
     worst = int(of_kinds.argmax())
     details = (
         f"Error {_said(clean, task)} without, {_said(clean + float(of_kinds.mean()), task)} with a corruption, on average over "
-        f"{costs.shape[0]} kinds and their severities. {corruption_kinds[worst].capitalize()} costs most, "
-        f"{_said(float(of_kinds[worst]), task)}."
+        f"{costs.shape[0]} kinds and their severities. "
+        + _costliest(corruption_kinds[worst], float(of_kinds[worst]), task)
     )
     return mean(
         _over_severities(extra).mean(axis=1),
@@ -100,14 +100,12 @@ def worst_corruption_loss(
     order = sorted(range(len(of_kind)), key=lambda k: -of_kind[k].value)
     costs = extra.mean(axis=0)
     first = order[0]
-    details = (
-        f"{corruption_kinds[first].capitalize()} costs most: "
-        + ", ".join(
-            f"{_said(float(c), task)} at severity {s}"
-            for s, c in zip(SEVERITIES_OF[costs.shape[1]], costs[first], strict=True)
-        )
-        + "."
+    at = ", ".join(
+        f"{_said(float(c), task)} at severity {s}"
+        for s, c in zip(SEVERITIES_OF[costs.shape[1]], costs[first], strict=True)
     )
+    costliest = _costliest(corruption_kinds[first], of_kind[first].value, task)
+    details = f"{costliest} Added error of {corruption_kinds[first]}: {at} (1 is slight, 5 severe)."
     evidence: tuple[Evidence, ...] = (
         Intervals(
             title="What each kind costs, over its severities",
@@ -149,8 +147,14 @@ def _unit(task: "Task") -> str:
     return "share of rows" if task.is_classification else "standard deviations of the target"
 
 
+def _costliest(kind: str, cost: float, task: "Task") -> str:
+    if cost <= 0.0:
+        return "No kind makes the model worse."
+    return f"{kind.capitalize()} costs most, {_said(cost, task)} on average over its severities."
+
+
 def _said(value: float, task: "Task") -> str:
-    return percent(value) if task.is_classification else f"{value:.2f}"
+    return percent(value) if task.is_classification else f"{value:.2f} standard deviations"
 
 
 def _matrix(costs: np.ndarray, kinds: tuple[str, ...], task: "Task") -> Matrix:

@@ -85,7 +85,15 @@ def few_pixels_error(
         attacks(attack_budget),
         attack_budget,
         search_runner,
+        _words_of(pixel_threat),
     )
+
+
+def _words_of(threat: Threat) -> str:
+    low, high = limits(threat)
+    count = int(cast(int, threat["k"]))
+    positions = "the one position" if count == 1 else f"the {count} positions"
+    return f"Giving {positions} that matter most any values from {low:g} to {high:g}"
 
 
 def attacks(attack_budget: str) -> "tuple[Attack, ...]":

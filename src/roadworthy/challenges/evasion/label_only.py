@@ -66,13 +66,15 @@ def label_only_error(
     Qualified at: severity 0.6 of `rows_within_reach_of_answers`, n = 200.
     Next: limit how often one customer may ask about nearly the same input, and give the network itself to have it attacked harder.
     """
+    ball = ball_of(attack_threat)
     return measured(
         test_label_only_attack,
         test_attacked_rows,
-        ball_of(attack_threat),
+        ball,
         attacks(attack_budget),
         attack_budget,
         ANSWERS,
+        f"Changing each value by at most {ball.size:.3g} (inputs run from {ball.low:g} to {ball.high:g})",
     )
 
 

@@ -89,6 +89,15 @@ def patch_error(
         attacks(attack_budget, attack_conduct),
         attack_budget,
         search_runner,
+        _words_of(patch_threat),
+    )
+
+
+def _words_of(threat: Threat) -> str:
+    low, high = limits(threat)
+    side = int(cast(int, threat["side"]))
+    return (
+        f"Giving a patch of side {side}, wherever it does most, any values from {low:g} to {high:g}"
     )
 
 

@@ -10,7 +10,7 @@ from roadworthy.challenges.evasion.attacking import Attacking, Threatened
 from roadworthy.engine import artifact
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Example, Examples, Measurement, Table
-from roadworthy.statistics import rate
+from roadworthy.statistics import percent, rate
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.attack import Attack
@@ -73,6 +73,7 @@ def measured(
     attacks: "Sequence[Attack]",
     budget: str,
     runner: tuple[str, str],
+    change: str,
 ) -> Measurement:
     """Return the share of attacked rows that are answered wrongly, with what was tried.
 
@@ -88,6 +89,8 @@ def measured(
     budget : str
     runner : tuple of str
         As `search_runner`.
+    change : str
+        What the adversary does to a row, as the subject of a sentence: "Giving 10 pixels any value".
     """
     from roadworthy.perturbation.cascade import Outcomes
 
@@ -99,9 +102,9 @@ def measured(
     broken = int(found.broken.sum())
     forward = found.column("forward").mean()
     details = (
-        f"Within the threat ({threat.name}) {broken} of {n:,} answers turn; {clean} more were wrong without any change. "
-        f"This is the least harm: the {budget} budget took {forward:,.0f} passes per row through {runner[0]}, and a more "
-        "patient adversary may find more."
+        f"{change} turns the answers of {broken} of {n:,} rows; {clean} more {'was' if clean == 1 else 'were'} wrong "
+        f"without any change. So at most {percent(1 - (clean + broken) / n)} withstand it: the {budget} budget of attacks "
+        f"asked the model {forward:,.0f} times per row, and a more patient adversary may find more."
     )
     tried = rate(
         clean + broken,
@@ -110,7 +113,10 @@ def measured(
         details=details,
         evidence=(_in_order(found, attacks), *_examples(found, positions, threat)),
     )
-    return replace(tried, method=f"{tried.method}; {budget} budget of attacks, which can miss")
+    return replace(
+        tried,
+        method=f"{tried.method}; {budget} budget of attacks, which can miss, run through {runner[0]}",
+    )
 
 
 def wanted(attack_budget: str) -> int:
