@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from roadworthy.perturbation import forward
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.forward import OnRunner, Runner, fastest_runner
+from roadworthy.perturbation.forward import OnRunner, Runner, fastest_runner, reverse_of
+from roadworthy.perturbation.gradient_attacks import Apgd
+from roadworthy.perturbation.losses import cross_entropy
 from roadworthy.perturbation.model import AttackedModel, attacked
 from roadworthy.perturbation.noise import RowNoise
 from roadworthy.perturbation.square import Square
@@ -106,3 +108,48 @@ def test_the_warnings_filter_is_as_before() -> None:
     before = list(warnings.filters)
     fastest_runner(AttackedModel(_network().eval(), 5), torch.rand(6, 1, 8, 8))
     assert warnings.filters == before
+
+
+def test_gradients_through_onnxruntime_are_those_of_torch() -> None:
+    inputs = torch.rand(20, 1, 8, 8)
+    inputs[:, :, :4] = 0.0  # ties in the windows of the pooling
+    with attacked(_network()) as module:
+        model = AttackedModel(module, 5)
+        reverse = reverse_of(model, inputs)
+        assert not isinstance(reverse, str)
+        fast = AttackedModel(module, 5, reverse=reverse)
+        assert fast.is_coarse
+        labels = torch.arange(20) % 5
+        for there, here in zip(
+            model.gradient(inputs, labels, cross_entropy),
+            fast.gradient(inputs, labels, cross_entropy),
+            strict=True,
+        ):
+            torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-5)
+        assert fast.passes.backward == 20
+        rows = Points(inputs, model.logits(inputs).argmax(1), RowNoise(np.arange(20).astype("u8")))
+        ball = Ball("linf", 0.05, 0.0, 1.0)
+        assert torch.equal(
+            Apgd(10)(fast, rows, ball).margin < 0, Apgd(10)(model, rows, ball).margin < 0
+        )
+
+
+class _Steps(nn.Module):
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step = step
+        self.head = nn.Linear(64, 5)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        flat = inputs.flatten(1)
+        return self.head(
+            flat.mul(8).round() / 8 if self.step == "round" else flat.detach() + flat.sin()
+        )
+
+
+def test_gradients_stay_in_torch_where_a_step_is_unknown_or_cut() -> None:
+    inputs = torch.rand(6, 1, 8, 8)
+    assert isinstance(reverse_of(AttackedModel(_Steps("sin").eval(), 5), inputs), str)
+    rounded = _Steps("round").eval()
+    assert isinstance(reverse_of(AttackedModel(rounded, 5), inputs), str)
+    assert not isinstance(reverse_of(AttackedModel(rounded, 5, straight_through=True), inputs), str)

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.perturbation.attack import Attack, Found, Points
+from roadworthy.perturbation.losses import lost_margin
 from roadworthy.perturbation.model import AttackedModel, Forward, Passes
+from roadworthy.perturbation.reverse import Reverse, Unknown, models_of
 from roadworthy.perturbation.threat import Threat
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
@@ -24,6 +26,7 @@ PAYS_FROM = (
 )
 PAYS_SLOWLY_FROM = 3.0  # seconds; where a trace does not do, the export takes 1 to 2
 OPSET = 17
+ALIKE = 1e-3  # of the largest part of a row's gradient
 AGREES = 1e-4  # of the spread of the logits; float32 in another order of summation differs by less
 
 
@@ -94,6 +97,58 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = No
         if not _agree(theirs.logits(rows), ours.logits(rows)):
             return Runner("torch", reason="onnxruntime gives other answers")
     return found
+
+
+def reverse_of(model: AttackedModel, inputs: Tensor) -> Reverse | str:
+    """Return gradients through onnxruntime, or why torch gives them.
+
+    Tried on these rows, on which the gradients must be those of torch.
+    """
+    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed"
+    if not isinstance(model.module, nn.Module) or inputs.device.type != "cpu" or len(inputs) < 2:
+        return "a black box, a single row, or not on the processor"
+    content = _traced(model.module, inputs[:2])
+    if isinstance(content, str):
+        return content
+    try:
+        ahead, back, kept = models_of(content, straight_through=model.straight_through)
+    except Unknown as unknown:
+        return f"no way back through {unknown}"
+    sessions = [_session(each.SerializeToString()) for each in (ahead, back)]
+    for session in sessions:
+        if isinstance(session, str):
+            return session
+    forwards, backwards = sessions
+    first, (slope, *_) = forwards.get_inputs()[0].name, backwards.get_inputs()
+    outputs = [each.name for each in forwards.get_outputs()]
+    names = [outputs[0], *kept]
+
+    def run_ahead(given: np.ndarray) -> list[np.ndarray]:
+        return forwards.run(names, {first: given})
+
+    def run_back(given: np.ndarray, held: list[np.ndarray]) -> np.ndarray:
+        fed = dict(zip(kept, held, strict=True)) | {slope.name: given}
+        return backwards.run(None, fed)[0]
+
+    found = Reverse(run_ahead, run_back)
+    theirs, ours = model.exact(), copy(model)
+    ours.reverse = found
+    ours.passes = theirs.passes = Passes()
+    labels = theirs.logits(inputs).argmax(1)
+    for rows in (inputs, inputs[:1]):
+        (_, slope_there, there), (_, slope_here, here) = (
+            each.gradient(rows, labels[: len(rows)], lost_margin) for each in (theirs, ours)
+        )
+        if not _agree(there, here) or not _alike(slope_there, slope_here):
+            return "onnxruntime gives other gradients"
+    return found
+
+
+def _alike(ours: Tensor, theirs: Tensor) -> bool:
+    far = (ours - theirs).flatten(1).abs().amax(1)
+    return bool((far <= ALIKE * ours.flatten(1).abs().amax(1)).all())
 
 
 def _seconds(model: AttackedModel, inputs: Tensor) -> float:
@@ -170,7 +225,7 @@ def _session(content: bytes | str) -> Any:  # Any: a session, or why there is no
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except refused as error:
         return f"onnxruntime cannot run it ({_first_line(error)})"
-    if isinstance(session.get_inputs()[0].shape[0], int):
+    if any(isinstance(length, int) for length in session.get_inputs()[0].shape[:1]):
         return "exported for one number of rows alone"
     return session
 

@@ -15,6 +15,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""
 Forward = Callable[[Tensor], Tensor]
 """Inputs (n, ...) to outputs (n, c) or (n,)."""
+Backward = Callable[[Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]
+"""Inputs (n, ...) to outputs, and what takes a gradient by the outputs to that by the inputs."""
 Precision = Literal["float32", "bfloat16"]
 Part = TypeVar("Part")
 
@@ -50,6 +52,8 @@ class AttackedModel:
         A faster way to the same outputs, without gradients.
     straight_through : bool
         Let gradients pass steps such as rounding, which have none of their own.
+    reverse : callable, optional
+        A faster way to the same gradients: inputs to outputs, and what takes a gradient by these back to the inputs.
     scale : float
         What logits are divided by; of a power of two no answer and no order of margins changes.
     """
@@ -64,6 +68,7 @@ class AttackedModel:
         precision: Precision = "float32",
         forward: Forward | None = None,
         straight_through: bool = False,
+        reverse: Backward | None = None,
         scale: float = 1.0,
     ) -> None:
         self.module = module
@@ -73,18 +78,19 @@ class AttackedModel:
         self.precision: Precision = precision
         self.forward = forward
         self.straight_through = straight_through
+        self.reverse = reverse
         self.scale = scale
         self.passes = Passes()
 
     @property
     def is_coarse(self) -> bool:
-        """Whether gradients come in lower precision, so that what they find needs to be confirmed."""
-        return self.precision != "float32"
+        """Whether gradients come in lower precision or another way, so that what they find needs to be confirmed."""
+        return self.precision != "float32" or self.reverse is not None
 
     def exact(self) -> "AttackedModel":
         """Return the module itself in float32, counting into the same passes: what confirms what was found."""
         found = copy(self)
-        found.precision, found.forward = "float32", None
+        found.precision, found.forward, found.reverse = "float32", None, None
         return found
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -143,6 +149,8 @@ class AttackedModel:
     def _gradient(
         self, inputs: Tensor, labels: Tensor, loss: Loss
     ) -> tuple[Tensor, Tensor, Tensor]:
+        if self.reverse is not None:
+            return self._reversed(self.reverse, inputs, labels, loss)
         at = inputs.detach().clone().requires_grad_()
         with torch.enable_grad():
             with self._searching(inputs), self._passing():
@@ -159,8 +167,21 @@ class AttackedModel:
         self.passes.backward += len(inputs)
         return losses.detach(), slope, logits.detach()
 
+    def _reversed(
+        self, reverse: Backward, inputs: Tensor, labels: Tensor, loss: Loss
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        outputs, pull = reverse(inputs)
+        outputs.requires_grad_()
+        with torch.enable_grad():
+            logits = self._scaled(outputs)
+            losses = loss(logits, labels)
+            (slope,) = torch.autograd.grad(losses.sum(), outputs)
+        self.passes.forward += len(inputs)
+        self.passes.backward += len(inputs)
+        return losses.detach(), pull(slope), logits.detach()
+
     def _searching(self, inputs: Tensor) -> AbstractContextManager[object]:
-        if not self.is_coarse:
+        if self.precision == "float32":
             return nullcontext()
         return torch.autocast(inputs.device.type, torch.bfloat16)
 

@@ -82,8 +82,11 @@ def searched(
 
 def standing(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the margin, below 0 exactly where the answer is wrong: ties and what is not a number included."""
+    margins = margin(logits, labels)
+    if bool((margins > 0).all()):
+        return margins
     smallest = torch.finfo(logits.dtype)
-    margins = margin(logits, labels).nan_to_num(nan=smallest.min)
+    margins = margins.nan_to_num(nan=smallest.min)
     return torch.where(is_wrong(logits, labels), margins.clamp_max(-smallest.tiny), margins)
 
 

@@ -61,7 +61,7 @@ class Search:
     ) -> tuple[Tensor, Tensor]:
         claimed = wrong.nonzero()[:, 0]
         labels = self._labels[rows[claimed]]
-        logits = self._model.logits(at[claimed])
+        logits = self._model.exact().logits(at[claimed])
         self.forward.index_add_(0, rows[claimed], torch.ones(len(claimed), device=rows.device))
         holds = is_wrong(logits, labels)
         margins, wrong = margins.clone(), wrong.clone()

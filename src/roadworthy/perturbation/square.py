@@ -69,18 +69,14 @@ class _Corners:
         self.planes = planes = Planes.of(origin)
         self.shape = origin.shape[1:]
         flat = origin.flatten(1)
-        self.ends = torch.stack(
-            [
-                (flat - ball.eps).clamp_min(ball.low),
-                (flat + ball.eps).clamp_max(ball.high),
-            ]
-        )  # (2, n, elements)
+        low, high = (flat - ball.eps).clamp_min(ball.low), (flat + ball.eps).clamp_max(ball.high)
+        self.ends = torch.cat([low, high], dim=1)  # (n, 2 elements)
         stripes = torch.from_numpy(
             points.noise.bits(planes.channels * planes.width, f"{draw} stripes") >> 63
         )
         up = stripes.bool().view(len(points), planes.channels, 1, planes.width)
         up = up.expand(-1, -1, planes.height, -1).flatten(1)
-        self.flat = torch.where(up, self.ends[1], self.ends[0])
+        self.flat = torch.where(up, high, low)
         self.stream = RowStream(points.noise, 2 + planes.channels, draw)
 
     @property
@@ -98,20 +94,22 @@ class _Corners:
         self.at = at = self.planes.inside(uniform[:, :2], rows, columns)
         self.before = before = self.flat.gather(1, at)
         up = (uniform[:, 2:] < 0.5).repeat_interleave(rows * columns, 1)
-        low, high = self.ends[0].gather(1, at), self.ends[1].gather(1, at)
-        after = torch.where(up, high, low)
-        idle = (after == before).all(1, keepdim=True)
-        self.flat.scatter_(1, at, torch.where(idle, low + high - after, after))
+        size = self.flat.shape[1]
+        after = self.ends.gather(1, at + up * size)
+        idle = (after == before).all(1)
+        if bool(idle.any()):
+            after[idle] = self.ends[idle].gather(1, (at + ~up * size)[idle])
+        self.after = after
+        self.flat.scatter_(1, at, after)
         return self.best
 
     def keep(self, proposed: Tensor, better: Tensor) -> None:
         """Take back what is no better."""
         del proposed
-        worse = ~better
-        self.flat[worse] = self.flat[worse].scatter_(1, self.at[worse], self.before[worse])
+        self.flat.scatter_(1, self.at, torch.where(better[:, None], self.after, self.before))
 
     def take(self, rows: Tensor) -> None:
-        self.flat, self.ends = self.flat[rows], self.ends[:, rows]
+        self.flat, self.ends = self.flat[rows], self.ends[rows]
         self.stream.take(rows)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Predictor, Task
 
 DRAWS = 8  # calls of a network that draws random numbers, whose mean is attacked
+COMPARED = 16  # rows, whose gradients must be the same another way
 LOOKED_AT = 128  # rows; whether their logits are too large for cross-entropy
 MOST_ROWS = {"quick": 200}
 MOST_OTHERWISE = 1000
@@ -128,7 +130,8 @@ class Attacking:
                     precision=precision,
                     straight_through=bool(conduct.get("steps", False)),
                     scale=cast(float, conduct.get("scale", 1.0)),
-                )
+                ),
+                reverse=bool(conduct.get("reverse", False)),
             )
 
         if module is None:
@@ -168,17 +171,29 @@ class Attacking:
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """The model inside the block of `Attacking.model`."""
+    """The model inside the block of `Attacking.model`.
+
+    Parameters
+    ----------
+    model : AttackedModel
+    reverse : bool
+        Its gradients come through onnxruntime where that gives the same.
+    """
 
     model: "AttackedModel"
+    reverse: bool = False
 
     def hastened(self, points: "Points", attacks: "tuple[Attack, ...]") -> "AttackedModel":
-        """Return the model with faster forward passes, where so many are to come that it pays."""
+        """Return the model with faster passes: backward as was found out, forward where so many come that it pays."""
         from roadworthy.perturbation.budgets import queries
-        from roadworthy.perturbation.forward import fastest_runner
+        from roadworthy.perturbation.forward import fastest_runner, reverse_of
 
         passes = len(points) * queries(attacks)
-        return fastest_runner(self.model, points.inputs, passes).of(self.model)
+        found = fastest_runner(self.model, points.inputs, passes).of(self.model)
+        if self.reverse:
+            reverse = reverse_of(self.model, points.inputs[:COMPARED])
+            found.reverse = None if isinstance(reverse, str) else reverse
+        return found
 
     def conduct(
         self, inputs: np.ndarray, labels: np.ndarray, *, is_timed: bool
@@ -194,7 +209,9 @@ class Attacked:
         found = usual(some)
         if is_timed and has_gradients:
             of = torch.from_numpy(np.array(labels[:8], np.int64))
-            found = timed(self.model, some, of)
+            tried = copy(self.model)
+            tried.straight_through = bool(seen.get("steps", False))
+            found = timed(tried, some, of)
         if has_gradients:
             of = torch.from_numpy(np.array(labels[:LOOKED_AT], np.int64))
             many = torch.from_numpy(np.array(inputs[:LOOKED_AT], np.float32))
@@ -204,6 +221,7 @@ class Attacked:
             "gradients": has_gradients,
             "chunk": found.chunk,
             "precision": found.precision,
+            **({"reverse": True} if found.reverse else {}),
             **seen,
         }
 

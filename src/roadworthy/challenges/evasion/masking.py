@@ -44,7 +44,8 @@ def test_masking_signs(
 
     rows = Threatened(test_attacked_inputs, test_attacked_labels, test_attacked_ids, attack_seed)
     with Attacking(predictor, task, output_kind, attack_conduct).model() as attacked:
-        return signs(attacked.model, rows.points(), ball_of(attack_threat))
+        points = rows.points()
+        return signs(attacked.hastened(points, ()), points, ball_of(attack_threat))
 
 
 @artifact()
