@@ -13,7 +13,8 @@ from roadworthy.perturbation.forward import reverse_of
 from roadworthy.perturbation.losses import cross_entropy
 from roadworthy.perturbation.model import AttackedModel, Passes, Precision
 
-CHUNKS = (32, 64, 128, 256, 512)
+CHUNKS = (32, 128, 512)
+WIDER = 0.85  # of the time of the chunk before: where a wider one gains no more, the next will not pay for the trial
 FEW = 16  # rows; as many are left late in an attack, and a pass is fast where it is for them too
 USUAL_CHUNK = 128  # the fastest for two small networks on images of 8 x 8 and 28 x 28
 MOST_VALUES = 1 << 17  # of a chunk, where nothing was timed
@@ -71,9 +72,11 @@ def timed(model: AttackedModel, inputs: Tensor, labels: Tensor) -> Conduct:
     for chunk in CHUNKS:
         if chunk * values > 4 * MOST_VALUES and least < float("inf"):
             break
-        seconds = _seconds(model, inputs, labels, chunk)
+        seconds, before = _seconds(model, inputs, labels, chunk), least
         if seconds < least:
             best, least = Conduct(chunk), seconds
+        if seconds > WIDER * before:
+            break
     least += _seconds(model, inputs, labels, FEW)
     coarse = copy(model)
     coarse.precision = "bfloat16"
