@@ -1,6 +1,7 @@
 """Inputs as channels of a plane of positions, which is what squares, pixels and patches are cut from."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -58,12 +59,17 @@ class Planes:
         rows, columns : int
             Size of the window.
         """
-        free = torch.tensor([self.height - rows + 1, self.width - columns + 1])
-        place = (corner * free).long().clamp_(max=free - 1)
-        first = place[:, 0] * self.width + place[:, 1]
-        return first[:, None] + self.offsets(rows, columns)
+        down, across = self.height - rows + 1, self.width - columns + 1
+        first = (corner[:, 0] * down).long().clamp_(max=down - 1) * self.width
+        first += (corner[:, 1] * across).long().clamp_(max=across - 1)
+        return first[:, None] + _offsets(self, rows, columns)
 
     def offsets(self, rows: int, columns: int) -> Tensor:
         """Return the elements of a window in the upper left corner, channel by channel."""
-        down = torch.arange(rows)[:, None] * self.width + torch.arange(columns)
-        return (torch.arange(self.channels)[:, None] * self.positions + down.flatten()).flatten()
+        return _offsets(self, rows, columns).clone()
+
+
+@lru_cache(maxsize=64)
+def _offsets(planes: Planes, rows: int, columns: int) -> Tensor:
+    down = torch.arange(rows)[:, None] * planes.width + torch.arange(columns)
+    return (torch.arange(planes.channels)[:, None] * planes.positions + down.flatten()).flatten()
