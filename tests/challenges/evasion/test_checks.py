@@ -13,7 +13,7 @@ from roadworthy.engine.marks import FaultMark, mark_of
 from roadworthy.perturbation.cascade import COLUMNS, Outcomes
 from roadworthy.quantities import identity, outputs
 from roadworthy.results import AtMost, Measurement
-from roadworthy.statistics import judge
+from roadworthy.statistics import judge, percent
 from roadworthy.subject import Network, Predictor, Split, Subject, Task
 from roadworthy.subject.fields import fields_of
 from roadworthy.training import artifacts as training
@@ -173,6 +173,8 @@ def test_a_black_box_is_attacked_by_its_outputs_and_the_finding_says_so() -> Non
     truth = within(subject, "linf", 8 / 255)
     assert 0.7 * truth <= found.value <= truth
     assert "no gradients" in found.details
+    withstand = percent(1 - found.value)
+    assert f"So at most {withstand} withstand it: the quick budget" in found.details
 
 
 def test_a_network_that_cuts_its_gradients_is_attacked_by_its_outputs() -> None:

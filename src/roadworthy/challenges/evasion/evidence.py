@@ -7,7 +7,7 @@ import numpy as np
 
 from roadworthy.challenges.evasion.attacking import ball_of, budget_of
 from roadworthy.results import Axis, Curve, Evidence, Example, Examples, Series, Table
-from roadworthy.statistics import clopper_pearson
+from roadworthy.statistics import clopper_pearson, percent
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.budgets import AttackBudget
@@ -44,9 +44,9 @@ def words_of(
     )
     return (
         f"Changing {how} {eps:.3g} (inputs run from {low:g} to {high:g}) turns the answers of {broken} of {attacked:,} "
-        f"rows{rest}; {wrong} more were wrong without any change. This is the least harm: the {budget} budget of "
-        f"attacks took {forward:,.0f} passes forward and {backward:,.0f} backward per row, and a more patient "
-        f"adversary may find more.{blind}{rescaled}"
+        f"rows{rest}; {wrong} more {'was' if wrong == 1 else 'were'} wrong without any change. So at most "
+        f"{percent(1 - (broken + wrong) / attacked)} withstand it: the {budget} budget of attacks took {forward:,.0f} passes "
+        f"forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}{rescaled}"
     )
 
 
