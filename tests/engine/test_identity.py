@@ -623,3 +623,16 @@ def test_the_key_of_a_subject_ignores_order_and_missing_fields():
     key = key_of({"a": labels, "b": 1, "c": Missing("missing_input", "none")})
     assert key == key_of({"b": 1, "a": labels.copy()})
     assert key != key_of({"b": 2, "a": labels})
+
+
+def test_a_class_whose_object_was_copied_is_the_same_class() -> None:
+    from copy import copy
+
+    @dataclass(frozen=True)
+    class Held:
+        value: int = 1
+
+    before = Identifier().of(Held)
+    copy(Held())
+    assert "__slotnames__" in vars(Held)
+    assert Identifier().of(Held) == before

@@ -52,6 +52,7 @@ HANDS_ON = frozenset(["roadworthy.engine.recall.recall"])
 NOT_STATE = frozenset(
     (
         *("__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__annotations__"),
+        "__slotnames__",  # which copy.copy leaves behind
         *("__annotate__", "__annotate_func__", "__annotations_cache__", "__firstlineno__"),
         *("__static_attributes__", "__abstractmethods__", "_abc_impl", "__orig_bases__"),
         *("__parameters__", "__type_params__", "__dataclass_fields__", "__dataclass_params__"),

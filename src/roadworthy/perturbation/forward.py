@@ -215,7 +215,11 @@ def _session(content: bytes | str) -> Any:  # Any: a session, or why there is no
         return content
     import onnxruntime
 
-    raised: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    # Not by importlib: what a called name imports has no identity, and nothing that rests on it would be kept.
+    from onnxruntime.capi import (
+        onnxruntime_pybind11_state as raised,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # compiled
+    )
+
     refused = (raised.Fail, raised.InvalidGraph, raised.InvalidArgument, raised.NotImplemented)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

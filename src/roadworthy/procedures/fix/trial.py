@@ -240,13 +240,13 @@ def _compared(
 
 
 def _dear(shop: Workshop, after: Side, checks: Sequence[str]) -> set[str]:
-    """Return the checks that would train models of their own on the changed subject."""
+    """Return the checks that would train models of their own on the changed subject, or attack it anew."""
     graphs = [side.graph(checks) for side in (shop.base, after)]
     identifier = Identifier(shop.registry.packages)
     keys = [keys_of(graph, identifier, shop.how.seed) for graph in graphs]
     trains: dict[str, bool] = {}
     for name, node in graphs[1].nodes.items():  # needs come before what needs them
-        of_its_own = node.mark.cost == "training" and name not in OWN_TRAINING
+        of_its_own = node.mark.cost in ("training", "attack") and name not in OWN_TRAINING
         own_model = name in OWN_TRAINING and isinstance(node.mark, ArtifactMark)
         below = any(trains.get(need.name, False) for need in node.needs)
         is_same = name in keys[0] and name in keys[1] and keys[0][name] == keys[1][name]
