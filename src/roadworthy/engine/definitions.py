@@ -45,9 +45,9 @@ UNREADABLE = frozenset(
         "sys.modules",
     ]
 )
+"""Functions through which code reaches what its bytecode does not name."""
 HANDS_ON = frozenset(["roadworthy.engine.recall.recall"])
 """Functions of the engine that hand values on and decide none: their own code counts by name alone."""
-"""Functions through which code reaches what its bytecode does not name."""
 
 NOT_STATE = frozenset(
     (

@@ -301,3 +301,13 @@ def test_a_factory_of_a_network_is_used_as_it_is() -> None:
     subject = planted(0.4)
     assert isinstance(subject.network, Network)
     assert subject.network.build().middle == 0.5
+
+
+@pytest.mark.parametrize("eps", [8.0, -1.0, float("nan")])
+@pytest.mark.parametrize("threat", ["attack_threat", "l2_attack_threat"])
+def test_a_size_that_is_no_share_of_the_range_is_refused(threat: str, eps: float) -> None:
+    given = fields_of(planted(0.2))
+    found = compute(REGISTRY, given, [threat], options={threat: {"eps": eps}})[threat]
+    assert found.state == "error"
+    assert f"{threat}.eps is" in found.reason
+    assert "share of the range" in found.reason

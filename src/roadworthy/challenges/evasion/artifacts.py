@@ -14,6 +14,7 @@ from roadworthy.challenges.evasion.attacking import (
     Threatened,
     most_rows,
     refuse_outside,
+    require_share,
     surprises,
 )
 from roadworthy.engine import artifact
@@ -49,12 +50,14 @@ def attack_seed(rng: np.random.Generator) -> int:
 def attack_threat(input_range: Range, *, eps: float = LINF) -> Threat:
     """State what the adversary may do: change every value by at most `eps` of the range of inputs (Linf)."""
     low, high = (float(value) for value in input_range)
+    require_share("attack_threat", eps, LINF)
     return {"norm": "linf", "eps": eps * (high - low), "low": low, "high": high}
 
 
 @artifact()
 def l2_attack_threat(input_range: Range, test_inputs: np.ndarray, *, eps: float = L2) -> Threat:
     """State what the adversary may do: a change whose root mean square over all values is at most `eps` of the range."""
+    require_share("l2_attack_threat", eps, L2)
     low, high = (float(value) for value in input_range)
     values = int(np.prod(test_inputs.shape[1:]))
     return {"norm": "l2", "eps": eps * (high - low) * values**0.5, "low": low, "high": high}

@@ -35,6 +35,15 @@ def most_rows(budget: str) -> int:
     return MOST_ROWS.get(budget, MOST_OTHERWISE)
 
 
+def require_share(node: str, eps: float, usual: float) -> None:
+    """Refuse a size of a threat that is no share of the range of the inputs."""
+    if not 0 <= eps <= 1:
+        raise UserError(
+            f"{node}.eps is {eps:g}; it is a share of the range of the inputs, from 0 to 1 (usual: {usual:.3g}). "
+            f"Divide a size in the unit of the inputs by their range, as in --set {node}.eps=8/255."
+        )
+
+
 def refuse_outside(inputs: np.ndarray, input_range: tuple[float, float]) -> None:
     """Refuse rows with values outside of the stated range: a threat within it would not hold them."""
     low, high = input_range

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.results import Axis, Bars, Curve, Example, Examples, Series
-from roadworthy.statistics import clopper_pearson
+from roadworthy.statistics import clopper_pearson, percent
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.cascade import Outcomes
@@ -20,16 +20,19 @@ def words_of(outcomes: "Outcomes", cells: "Cells", fixed: Sequence[str], budget:
     """Say what was tried and what came of it."""
     n, wrong = len(outcomes), int((~outcomes.correct).sum())
     forward, backward = (outcomes.column(name).mean() for name in ("forward", "backward"))
-    stay = f"; {', '.join(fixed)} stay as they are" if fixed else ""
+    left_alone = f" Left alone: {', '.join(fixed)}." if fixed else ""
     coarse = int((cells.whole & (cells.up == 0) & (cells.down == 0)).sum())
-    if coarse:
-        stay += f"; {coarse} column(s) of whole numbers have budgets below one unit, or none"
+    if coarse == 1:
+        left_alone += " One column of whole numbers has a budget below one unit, or none."
+    elif coarse:
+        left_alone += f" {coarse} columns of whole numbers have budgets below one unit, or none."
+    at_most = percent(int(outcomes.standing.sum()) / max(n, 1))
     blind = (
         "" if backward else " The model has no gradients, so it was attacked by its outputs alone."
     )
     return (
-        f"Changing {cells.name}{stay}, turns the answers of {int(outcomes.broken.sum())} of {n:,} rows; {wrong} more "
-        f"were wrong without any change. This is the least harm: the {budget} budget of attacks took {forward:,.0f} "
+        f"An adversary who may change {cells.name}, turns the answers of {int(outcomes.broken.sum())} of {n:,} rows; "
+        f"{wrong} more were wrong without any change. So at most {at_most} withstand it.{left_alone} This is the least harm: the {budget} budget of attacks took {forward:,.0f} "
         f"passes forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}"
     )
 
