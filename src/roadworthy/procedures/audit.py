@@ -26,7 +26,7 @@ from roadworthy.results import (
     SplitSize,
     SubjectSummary,
 )
-from roadworthy.statistics import judge, surviving
+from roadworthy.statistics import judged, surviving
 from roadworthy.subject import Subject
 from roadworthy.subject.fields import fields_of
 
@@ -267,7 +267,7 @@ def _judged(
     )
     if requirement is None:
         return _replace(measured, verdict="note", reason="A description; nothing is required.")
-    verdict = judge(found, requirement, least=least)
+    verdict = judged(found, requirement, least=least)
     if verdict.verdict == "pass" and base.record is not None and base.record.blind:
         return _replace(
             measured,

@@ -14,6 +14,7 @@ from roadworthy.statistics.differences import (
     rate_difference,
 )
 from roadworthy.statistics.distributions import GRID, interval_of, limit, quantiles_on, rescaled
+from roadworthy.statistics.doubt import judged
 from roadworthy.statistics.gaps import largest_gap, largest_of, smallest_of
 from roadworthy.statistics.intervals import (
     Interval,
@@ -55,6 +56,7 @@ __all__ = [
     "holm",
     "interval_of",
     "judge",
+    "judged",
     "largest_gap",
     "largest_of",
     "limit",

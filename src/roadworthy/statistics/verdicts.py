@@ -5,7 +5,6 @@ from typing import NamedTuple
 from roadworthy.results import (
     Counts,
     Distribution,
-    DoubtedMeasurement,
     Estimate,
     Fact,
     Measurement,
@@ -33,8 +32,7 @@ class Judgement(NamedTuple):
 def judge(measurement: Measurement, requirement: Requirement, least: int = 1) -> Judgement:
     """Return pass where the whole interval is on the good side, fail where all of it is on the bad side.
 
-    Touching the bound is good. Below `least` examples nothing is decided, and what is doubted does not pass: a
-    search that was misled may have missed harm, while the harm that it found is there.
+    Touching the bound is good. Below `least` examples nothing is decided.
 
     Parameters
     ----------
@@ -69,14 +67,6 @@ def judge(measurement: Measurement, requirement: Requirement, least: int = 1) ->
             + _measured(measurement, requirement),
             p,
             enough,
-        )
-    if isinstance(measurement, DoubtedMeasurement) and good_low:
-        return Judgement(
-            "inconclusive",
-            "unreliable",
-            f"Not reliable here: {'; '.join(measurement.doubts)}. {_measured(measurement, requirement)}",
-            p,
-            None,
         )
     if good_high:
         return Judgement("pass", None, _measured(measurement, requirement), p, None)

@@ -13,7 +13,7 @@ from roadworthy.engine.marks import FaultMark, mark_of
 from roadworthy.perturbation.cascade import COLUMNS, Outcomes
 from roadworthy.quantities import identity, outputs
 from roadworthy.results import AtMost, Measurement
-from roadworthy.statistics import judge, percent
+from roadworthy.statistics import judged, percent
 from roadworthy.subject import Network, Predictor, Split, Subject, Task
 from roadworthy.subject.fields import fields_of
 from roadworthy.training import artifacts as training
@@ -220,15 +220,15 @@ def test_a_doubt_keeps_from_passing_and_never_from_failing() -> None:
     table[:, COLUMNS.index("forward")] = table[:, COLUMNS.index("backward")] = 1.0
     bound = AtMost(0.3, "house default")
     sure = checks.adversarial_error(table, *fields)
-    assert judge(sure, bound).verdict == "pass"
+    assert judged(sure, bound).verdict == "pass"
     doubted = checks.adversarial_error(table, *fields, ("many gradients are zero",))
-    judged = judge(doubted, bound)
-    assert (judged.verdict, judged.reason_code) == ("inconclusive", "unreliable")
-    assert "many gradients are zero" in judged.reason
+    found_so = judged(doubted, bound)
+    assert (found_so.verdict, found_so.reason_code) == ("inconclusive", "unreliable")
+    assert "many gradients are zero" in found_so.reason
     table[:200, COLUMNS.index("broken")] = 1.0
     table[:200, COLUMNS.index("distance")] = 0.02
     worse = checks.adversarial_error(table, *fields, ("many gradients are zero",))
-    assert judge(worse, bound).verdict == "fail"
+    assert judged(worse, bound).verdict == "fail"
 
 
 class Rounded(nn.Module):
@@ -259,8 +259,8 @@ def test_hidden_gradients_are_noticed_escalated_and_leave_the_finding_unreliable
     first, second = (Outcomes(found[name].value) for name in names[2:])
     assert second.column("forward").sum() > first.column("forward").sum()
     assert second.broken[first.broken].all()
-    judged = judge(found["adversarial_error"].value, AtMost(0.6, "house default"))
-    assert judged.reason_code == "unreliable"
+    found_so = judged(found["adversarial_error"].value, AtMost(0.6, "house default"))
+    assert found_so.reason_code == "unreliable"
 
 
 def test_rows_in_shards_are_what_they_are_together() -> None:

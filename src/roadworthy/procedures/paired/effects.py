@@ -13,7 +13,7 @@ from roadworthy.procedures.paired.pairing import Fields
 from roadworthy.procedures.paired.significance import two_sided
 from roadworthy.results import Difference, Effect, Measurement, Requirement, Verdict
 from roadworthy.results.effects import EffectKind
-from roadworthy.statistics import holm, interval_of, judge
+from roadworthy.statistics import holm, interval_of, judged
 from roadworthy.statistics.wording import is_share
 
 ALPHA = 0.05
@@ -166,4 +166,4 @@ def verdict_of(outcome: Outcome, requirement: Requirement | None, least: int) ->
     if requirement is None:
         return "note"
     assert isinstance(outcome.value, Measurement)
-    return judge(outcome.value, requirement, least=least).verdict
+    return judged(outcome.value, requirement, least=least).verdict

@@ -8,7 +8,7 @@ from roadworthy.procedures.selftest.plan import Trial
 from roadworthy.procedures.selftest.records import CrossBatch
 from roadworthy.procedures.selftest.repetition import planted_subject
 from roadworthy.results import Measurement, Verdict
-from roadworthy.statistics import judge
+from roadworthy.statistics import judged
 from roadworthy.subject import Subject
 
 
@@ -75,4 +75,4 @@ def _verdict(check: Marked, value: object) -> Verdict | None:
     assert isinstance(check.mark, CheckMark)
     if not isinstance(value, Measurement) or check.mark.requires is None:
         return None
-    return judge(value, check.mark.requires, least=check.mark.least).verdict
+    return judged(value, check.mark.requires, least=check.mark.least).verdict

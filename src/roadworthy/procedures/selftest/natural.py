@@ -10,7 +10,7 @@ from roadworthy.procedures.selftest.plan import Skipped
 from roadworthy.procedures.selftest.records import NaturalRecord
 from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
 from roadworthy.results import Measurement, Verdict
-from roadworthy.statistics import judge
+from roadworthy.statistics import judged
 from roadworthy.subject.natural import Natural
 
 
@@ -73,4 +73,4 @@ def _judged(check: Marked, state: str, value: object) -> tuple[Verdict, Measurem
         return ("error" if state in ("error", "dependency_failed") else "not_run"), None
     if check.mark.requires is None:
         return "note", value
-    return judge(value, check.mark.requires, least=check.mark.least).verdict, value
+    return judged(value, check.mark.requires, least=check.mark.least).verdict, value

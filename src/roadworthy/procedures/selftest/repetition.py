@@ -11,7 +11,7 @@ from roadworthy.procedures.selftest.localisation import Footprint, footprint, sh
 from roadworthy.procedures.selftest.plan import Trial
 from roadworthy.procedures.selftest.tally import Repetition
 from roadworthy.results import Measurement, Verdict
-from roadworthy.statistics import judge
+from roadworthy.statistics import judged
 from roadworthy.subject import Subject
 
 
@@ -56,7 +56,7 @@ def _judged(
     truth = rung.severity if touched.truth is None else touched.truth
     measurement = outcome.value
     if outcome.state == "done" and isinstance(measurement, Measurement):
-        judgement = judge(measurement, trial.requirement, least=trial.least)
+        judgement = judged(measurement, trial.requirement, least=trial.least)
         return Repetition(
             verdict=judgement.verdict,
             estimate=measurement.value,
