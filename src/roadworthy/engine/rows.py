@@ -16,6 +16,7 @@ from roadworthy.engine.container import Gone, Tensor, bytes_of, data_of, tensor_
 from roadworthy.engine.encoding import ARRAY_KINDS
 from roadworthy.engine.graph import Graph, Node, divided
 from roadworthy.engine.marks import ArtifactMark
+from roadworthy.engine.memory import give_back_memory
 from roadworthy.engine.progress import advance
 from roadworthy.engine.store import Store
 
@@ -109,6 +110,7 @@ def computed_by_rows(
                 return finished.value
             if not parts.has(first, last):
                 parts.give(first, _checked(compute(first, last), last - first))
+                give_back_memory()
             advance(last, cut.n)
             if last < cut.n:
                 pause()
