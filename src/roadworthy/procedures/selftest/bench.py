@@ -196,7 +196,10 @@ def _same(one: Any, other: Any) -> bool:  # Any: values of fields
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         left, right = cast(Fields, one), cast(Fields, other)
         return left.keys() == right.keys() and all(_same(left[k], right[k]) for k in left)
-    if isinstance(one, (str, int, float, bool, tuple, Missing)):
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        these, those = cast(tuple[Any, ...], one), cast(tuple[Any, ...], other)
+        return len(these) == len(those) and all(map(_same, these, those))
+    if isinstance(one, (str, int, float, bool, Missing)):
         return type(one) is type(other) and one == other
     return False
 
