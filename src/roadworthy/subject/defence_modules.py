@@ -136,5 +136,5 @@ def _prepare(module: nn.Module, inputs: Tensor) -> None:
 
 
 def _each(outputs: Tensor) -> Tensor:
-    """Outputs as (n, members, c): a member may be an ensemble itself."""
+    """Return outputs as (n, members, c): a member may be an ensemble itself."""
     return outputs if outputs.ndim == 3 else outputs.reshape(len(outputs), 1, -1)
