@@ -66,7 +66,7 @@ def targeted_flips(
     After Northcutt, Jiang & Chuang (2021, JAIR 70), the joint distribution of given and apparent labels. Flips of most of a class are invisible: its rows then look like the other.
 
     Unit: share of the training rows that look like one class.
-    Qualified at: severity 0.2, 400 training rows and as many held-out rows of each class; below, little is decided.
+    Qualified at: severity 0.2, n = 400 rows of the pair; with fewer little is decided.
     Next: have rows of this pair of classes labelled again; find out who labelled them.
     """
     clean = np.concatenate([validation_labels, test_labels])
