@@ -8,6 +8,14 @@ def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -
     """Judge a measurement; one that is doubted may fail and does not pass.
 
     A search that was misled may have missed harm, while the harm that it found is there. Parameters as of `judge`.
+
+    Examples
+    --------
+    >>> from roadworthy.results import AtMost, doubted
+    >>> from roadworthy.statistics.rates import rate
+    >>> found = doubted(rate(1, 200), ("gradients are 0",))
+    >>> judged(found, AtMost(0.3, "house default")).reason_code
+    'unreliable'
     """
     found = judge(measurement, requirement, least)
     is_doubted = isinstance(measurement, DoubtedMeasurement)
