@@ -21,8 +21,8 @@ from roadworthy.subject import (
     builtin_subject,
 )
 from roadworthy.subject.builtin import small_conv_net
-from roadworthy.training.jobs import Examples
-from roadworthy.training.loop import train
+from roadworthy.training.jobs import Examples, Job
+from roadworthy.training.single import trained
 
 Norm = Literal["linf", "l2"]
 TEN = Task("multiclass", tuple(map(str, range(10))))
@@ -45,6 +45,7 @@ CELLS = (
     Cell("digits, hardened", "digits_hardened", "l2", 0.8, 200),
     Cell("digits, logits x 200", "digits_sharp", "linf", 0.1, 100),
     Cell("digits, hard rounding", "digits_rounded", "linf", 0.1, 100),
+    Cell("digits, distilled", "digits_distilled", "linf", 0.1, 100),
     Cell("MNIST, plain", "mnist", "linf", 0.1, 100),
     Cell("MNIST, hardened", "mnist_hardened", "linf", 0.25, 100),
     Cell("CIFAR-10, ResNet-20", "cifar", "linf", 0.5 / 255, 100),
@@ -168,6 +169,16 @@ def _digits(cache: Path, *, hardened: bool) -> Subject:
     return _trained(subject, recipe, f"digits{'_hardened' * hardened}", cache)
 
 
+def _distilled(cache: Path) -> Subject:
+    """Return the network of digits after defensive distillation at temperature 100."""
+    subject = builtin_subject("digits")
+    assert subject.recipe is not None
+    recipe = replace(
+        subject.recipe, epochs=80, learning_rate=8e-3, label_smoothing=0.0, distillation=100.0
+    )
+    return _trained(subject, recipe, "digits_distilled", cache)
+
+
 def _trained(subject: Subject, recipe: Recipe, name: str, cache: Path) -> Subject:
     splits = subject.splits
     examples = {
@@ -176,10 +187,15 @@ def _trained(subject: Subject, recipe: Recipe, name: str, cache: Path) -> Subjec
     }
     network = subject.network
     assert network is not None
-    weights = _kept(
-        name, cache, lambda: train(network, recipe, examples["train"], examples["validation"])
-    )
+    weights = _kept(name, cache, lambda: _weights(network, recipe, examples))
     return replace(subject, weights=weights, recipe=None)
+
+
+def _weights(
+    network: Network, recipe: Recipe, examples: dict[str, Examples]
+) -> dict[str, np.ndarray]:
+    job = Job(network, recipe, examples["train"], validation=examples["validation"])
+    return trained(job)
 
 
 def _inside(network: Network, cache: Path) -> Subject:
@@ -243,6 +259,7 @@ def _cifar(data: Path, cache: Path) -> Subject:
 _SUBJECTS: dict[str, Callable[[Path, Path], Subject]] = {
     "digits": lambda _, cache: _digits(cache, hardened=False),
     "digits_hardened": lambda _, cache: _digits(cache, hardened=True),
+    "digits_distilled": lambda _, cache: _distilled(cache),
     "digits_sharp": lambda _, cache: _inside(Network(Sharpened, "logits x 200"), cache),
     "digits_rounded": lambda _, cache: _inside(Network(Rounded, "hard rounding"), cache),
     "mnist": lambda data, cache: _mnist(data, cache, hardened=False),
