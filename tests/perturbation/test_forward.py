@@ -153,3 +153,17 @@ def test_gradients_stay_in_torch_where_a_step_is_unknown_or_cut() -> None:
     rounded = _Steps("round").eval()
     assert isinstance(reverse_of(AttackedModel(rounded, 5), inputs), str)
     assert not isinstance(reverse_of(AttackedModel(rounded, 5, straight_through=True), inputs), str)
+
+
+def test_a_network_that_cannot_be_traced_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Median(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            windows = inputs.unfold(1, 3, 1)
+            return windows.median(dim=-1).values
+
+    model = AttackedModel(Median(), 4)
+    runner = fastest_runner(model, torch.rand(8, 6))
+    assert runner.name in ("torch", "onnxruntime")
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "graph" not in said.err

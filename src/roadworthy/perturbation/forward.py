@@ -18,6 +18,7 @@ from roadworthy.perturbation.attack import Attack, Found, Points
 from roadworthy.perturbation.losses import lost_margin
 from roadworthy.perturbation.model import AttackedModel, Forward, Passes
 from roadworthy.perturbation.reverse import Reverse, Unknown, models_of
+from roadworthy.perturbation.silence import silenced
 from roadworthy.perturbation.threat import Threat
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
@@ -167,7 +168,7 @@ def _traced(module: nn.Module, example: Tensor) -> bytes | str:
     """Return the network as ONNX from one call, or why there is none: where the call was led by values or sizes."""
     held = io.BytesIO()
     axes = {"inputs": {0: "rows"}, "outputs": {0: "rows"}}
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as said, silenced():
         warnings.simplefilter("always")
         try:
             torch.onnx.export(

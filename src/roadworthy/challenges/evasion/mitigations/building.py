@@ -51,7 +51,7 @@ def input_rounding(
 
 
 @mitigation(
-    targets=(*TARGETS, *CORRUPTIONS), strengths=(0.25, 0.5, 1.0), repairs="brittle_to_noise"
+    targets=(*CORRUPTIONS, *TARGETS), strengths=(0.25, 0.5, 1.0), repairs="brittle_to_noise"
 )
 def input_smoothing(
     subject: "Subject", strength: float, input_range: tuple[float, float]
