@@ -17,11 +17,12 @@ from roadworthy.procedures.paired import (
     margin_of,
     paired_effects,
 )
+from roadworthy.procedures.paired.again import length, taken
 from roadworthy.quantities import identity
 from roadworthy.results import AtLeast, AtMost, Effect, Estimate, Measurement
 from roadworthy.statistics import bootstrap, fact, measured, paired_rate_difference, rate
 from roadworthy.statistics import mean as mean_of
-from roadworthy.subject import Split, Subject, Task
+from roadworthy.subject import Grouping, Split, Subject, Task
 from roadworthy.subject.fields import fields_of
 
 CALLS: list[int] = []
@@ -394,3 +395,13 @@ def test_swapping_the_sides_turns_the_sign() -> None:
         assert one is not None
         assert other is not None
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
+
+
+def test_groups_of_rows_are_redrawn_with_the_rows() -> None:
+    sex = Grouping(np.array([0, 1, -1]), ("f", "m"))
+    groups = {"sex": sex, "age": Grouping(np.array([2, 0, 1]), ("a", "b", "c"))}
+    assert length(groups) == 3
+    again = taken(groups, np.array([2, 2, 0]))
+    assert again["sex"].codes.tolist() == [-1, -1, 0]
+    assert again["age"].codes.tolist() == [1, 1, 2]
+    assert length({**groups, "short": sex.take(np.array([0]))}) is None

@@ -5,6 +5,7 @@ from roadworthy.subject.builtin import BUILTIN, builtin_subject
 from roadworthy.subject.columns import Attribute, Column, Roles
 from roadworthy.subject.decision import DecisionRule
 from roadworthy.subject.fields import fields_of
+from roadworthy.subject.grouping import Grouping
 from roadworthy.subject.intake import Model, model_from_file, model_from_object, with_model
 from roadworthy.subject.live import subject_from
 from roadworthy.subject.model import AdversarialTraining, Augmentation, Network, Pretraining, Recipe
@@ -26,6 +27,7 @@ __all__ = [
     "Column",
     "DataOptions",
     "DecisionRule",
+    "Grouping",
     "Model",
     "Network",
     "PredictionColumns",

@@ -14,6 +14,7 @@ import numpy as np
 from roadworthy.engine import ArtifactMark, generator
 from roadworthy.engine.graph import Graph, Node, divided
 from roadworthy.subject.columns import Attribute
+from roadworthy.subject.grouping import Grouping
 
 DEEPEST = 3  # summaries of summaries
 FEWEST_RESAMPLES = 39  # the fewest that show a tail of 2.5 %
@@ -31,7 +32,7 @@ class Rows:
     """A need with one entry per row of `split`."""
 
     split: str
-    value: Any  # Any: an array, an Attribute or a mapping of them
+    value: Any  # Any: an array, an Attribute, a Grouping or a mapping of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +196,8 @@ def length(value: Any) -> int | None:  # Any: a value of the graph
         return len(value) if value.ndim else None
     if isinstance(value, Attribute):
         return len(value.values)
+    if isinstance(value, Grouping):
+        return len(value.codes)
     if isinstance(value, Mapping) and value:
         lengths = {length(each) for each in cast(Mapping[str, Any], value).values()}
         return lengths.pop() if len(lengths) == 1 else None
@@ -205,7 +208,7 @@ def taken(value: Any, rows: np.ndarray) -> Any:  # Any: a value that has a lengt
     """Return a value at these rows."""
     if isinstance(value, Mapping):
         return {name: taken(each, rows) for name, each in cast(Mapping[str, Any], value).items()}
-    return value.take(rows) if isinstance(value, Attribute) else value[rows]
+    return value.take(rows) if isinstance(value, Attribute | Grouping) else value[rows]
 
 
 def _is_light(node: Node) -> bool:

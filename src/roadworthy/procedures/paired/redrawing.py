@@ -28,6 +28,7 @@ from roadworthy.statistics import (
 from roadworthy.statistics.intervals import exact_end
 from roadworthy.subject.columns import Attribute, Roles
 from roadworthy.subject.decision import DecisionRule
+from roadworthy.subject.grouping import Grouping
 from roadworthy.subject.task import Task
 
 FEWEST = 100  # resamples; with fewer, groups of rows are left out in turn
@@ -181,6 +182,8 @@ def _same(one: Any, other: Any) -> bool:  # Any: values of the graph
         return np.array_equal(one, other, equal_nan=one.dtype.kind == "f" == other.dtype.kind)
     if isinstance(one, Attribute) and isinstance(other, Attribute):
         return one.names == other.names and _same(one.values, other.values)
+    if isinstance(one, Grouping) and isinstance(other, Grouping):
+        return one.names == other.names and _same(one.codes, other.codes)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         left, right = cast(Mapping[str, Any], one), cast(Mapping[str, Any], other)
         return left.keys() == right.keys() and all(_same(left[k], right[k]) for k in left)
