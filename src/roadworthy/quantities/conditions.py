@@ -5,6 +5,7 @@ cluster of the training rows that a row lies nearest to; of recorded predictions
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,10 +73,10 @@ def cluster_centres(
         raise NotApplicable(f"{n} training rows; {2 * k} are needed for {k} clusters")
     rows = np.sort(rng.permutation(n)[:FIT_ROWS])
     seed = int(rng.integers(2**31))
-    fitted = KMeans(k, n_init=3, random_state=seed).fit(train_features[rows].astype(np.float64))
+    fitted = KMeans(k, random_state=seed).fit(train_features[rows].astype(np.float64))
     # By size, the largest first: a number that means something.
-    order = np.argsort(-np.bincount(fitted.labels_, minlength=k), kind="stable")
-    return fitted.cluster_centers_[order].astype(np.float32)
+    order = np.argsort(-np.bincount(np.asarray(fitted.labels_), minlength=k), kind="stable")
+    return np.asarray(fitted.cluster_centers_)[order].astype(np.float32)
 
 
 @artifact(per="split", shape="n", rows=True)
@@ -93,7 +94,7 @@ def conditions(
     clusters: np.ndarray | None = None,
     groups: "Mapping[str, Grouping] | None" = None,
 ) -> Conditions:
-    """What is known of each row: the conditions that slices are made of.
+    """Return what is known of each row: the conditions that slices are made of.
 
     Sensitive attributes are among them, whether or not the model sees them.
     """
@@ -160,7 +161,5 @@ def _spelled(column: "Column", value: float) -> str:
 def _parts(name: str, edges: np.ndarray) -> list[str]:
     if len(edges) == 0:
         return [f"any {name}"]
-    between = [
-        f"{name} above {low:g} to {high:g}" for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    between = [f"{name} above {low:g} to {high:g}" for low, high in pairwise(edges)]
     return [f"{name} at most {edges[0]:g}", *between, f"{name} above {edges[-1]:g}"]

@@ -27,6 +27,10 @@ from roadworthy.statistics.verdicts import p_value
 from roadworthy.statistics.wording import percent
 
 LEAST_ROWS = 30
+LEAST_SHARE, MOST_SHARE = 0.1, 0.4  # of the rows that a planted part holds
+MOST_OF_ALL = (
+    0.75  # of the rows: a condition that holds for more is the rule, and its opposite the part
+)
 FALSE_DISCOVERIES = 0.05  # expected share among the slices that the first half offers
 LEAST_ADDED = 0.02  # by which a narrower slice must be worse than each wider one
 OVERLAP = 0.7  # shared share of two slices (Jaccard) from which they count as one
@@ -221,6 +225,31 @@ def fewest_rows(n: int, smallest_group: float | None, least_share: float) -> int
     return max(LEAST_ROWS, round(wanted / 2.0))
 
 
+def some_part(conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+    """Return a part of the rows that one condition describes, of a tenth to four tenths, drawn by chance: (n,) bool.
+
+    For planting.
+
+    Raises
+    ------
+    NotApplicable
+        Where no condition holds for so many.
+    """
+    n = len(conditions.codes)
+    parts = [
+        (column, value)
+        for column, values in enumerate(conditions.values)
+        for value in range(len(values))
+        if LEAST_SHARE * n <= np.sum(conditions.codes[:, column] == value) <= MOST_SHARE * n
+    ]
+    if not parts:
+        raise NotApplicable(
+            f"no condition holds for {percent(LEAST_SHARE)} to {percent(MOST_SHARE)} of the {n:,} rows"
+        )
+    column, value = parts[int(rng.integers(len(parts)))]
+    return conditions.codes[:, column] == value
+
+
 def slices_told(confirmed: list[ConfirmedSlice], noun: str) -> tuple[Evidence, ...]:
     """Return the slices with what both halves say of each; `noun` is what happened ("mistakes")."""
     if not confirmed:
@@ -284,7 +313,7 @@ def _singles(conditions: Conditions, floor: int, is_second_half: np.ndarray) -> 
         for value in range(len(values)):
             meets = conditions.codes[:, column] == value
             inside = np.array([np.sum(meets & ~is_second_half), np.sum(meets & is_second_half)])
-            if inside.min() >= floor:
+            if inside.min() >= floor and inside.sum() <= MOST_OF_ALL * len(meets):
                 pairs.append((column, value))
                 columns.append(meets)
     meets = np.array(columns, np.float64).reshape(len(columns), len(conditions.codes)).T
@@ -351,7 +380,7 @@ def _found(
     for k in order:
         if not offered[k] or not _adds(int(k), first, rates, position):
             continue
-        rows = singles.meets[:, list(first.members[k])].all(axis=1)
+        rows = np.asarray(singles.meets[:, list(first.members[k])].all(axis=1))
         if any(_jaccard(rows, other) > OVERLAP for other in seen):
             continue
         kept.append(int(k))

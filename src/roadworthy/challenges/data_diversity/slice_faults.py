@@ -8,12 +8,10 @@ from numpy.random import Generator
 from roadworthy.engine import control, fault
 from roadworthy.errors import NotApplicable
 from roadworthy.statistics import percent
-from roadworthy.statistics.slices import Conditions
+from roadworthy.statistics.slices import Conditions, some_part
 
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
-
-LEAST_SHARE, MOST_SHARE = 0.1, 0.4  # of the rows that the planted part holds
 
 
 @control(clears="weak_slices")
@@ -50,7 +48,7 @@ def mistakes_in_one_slice(
     """
     if severity == 0.0:
         return subject
-    inside = planted_part(test_conditions, rng)
+    inside = some_part(test_conditions, rng)
     target = subject.splits["test"].target
     assert target is not None
     right = target == test_predicted
@@ -62,23 +60,6 @@ def mistakes_in_one_slice(
     turns = inside & right & (rng.random(len(target)) < severity / chance)
     wrong = _another(test_predicted, subject, rng)
     return subject.with_target("test", np.where(turns, wrong, target))
-
-
-def planted_part(conditions: Conditions, rng: Generator) -> np.ndarray:
-    """Return a part of the rows that one condition describes, drawn by chance: (n,) bool."""
-    n = len(conditions.codes)
-    parts = [
-        (column, value)
-        for column, values in enumerate(conditions.values)
-        for value in range(len(values))
-        if LEAST_SHARE * n <= np.sum(conditions.codes[:, column] == value) <= MOST_SHARE * n
-    ]
-    if not parts:
-        raise NotApplicable(
-            f"no condition holds for {percent(LEAST_SHARE)} to {percent(MOST_SHARE)} of the test rows"
-        )
-    column, value = parts[int(rng.integers(len(parts)))]
-    return conditions.codes[:, column] == value
 
 
 def _another(classes: np.ndarray, subject: "Subject", rng: Generator) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Whether groups of people are decided upon alike, and with the same mistakes."""
