@@ -1,0 +1,120 @@
+"""Coverage of groups: shares against stated ones and against test rows."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from roadworthy.challenges.data_diversity.coverage import group_coverage, reference_shares
+from roadworthy.challenges.data_diversity.coverage_faults import (
+    group_thinned_out,
+    groups_dealt_at_random,
+)
+from roadworthy.errors import NotApplicable, UserError
+from roadworthy.statistics.slices import Conditions
+from roadworthy.subject import Split, Subject, Task
+from roadworthy.subject.grouping import Grouping
+
+LEVELS = {"sex": {"names": ("f", "m"), "edges": None, "cut": ""}}
+
+
+def grouping(f: int, m: int, unknown: int = 0) -> dict[str, Grouping]:
+    return {"sex": Grouping(np.repeat([0, 1, -1], [f, m, unknown]), ("f", "m"))}
+
+
+def test_against_a_stated_share_the_interval_is_clopper_pearsons() -> None:
+    found = group_coverage(grouping(200, 800, 50), reference_shares={"sex": {"f": 0.5, "m": 0.5}})
+    assert found.value == pytest.approx(0.6)  # a fifth instead of a half
+    exact = binomtest(200, 1000).proportion_ci(0.95)
+    assert found.high == pytest.approx(1 - exact.low / 0.5, abs=1e-9)
+    halved = binomtest(200, 1000).proportion_ci(
+        0.975
+    )  # two groups: each lower end at half the error
+    assert found.low == pytest.approx(1 - halved.high / 0.5, abs=1e-6)
+    assert "sex: f: 20.0 % of the training rows (200), 50.0 % is the stated share" in found.details
+
+
+def test_against_test_rows_the_ratio_is_that_of_the_conditional_test() -> None:
+    found = group_coverage(grouping(100, 900), grouping(60, 240))
+    # 100 of 1,000 against 60 of 300: half of its share. Given 160 in all, binomial with odds ratio x 1000 / 300.
+    assert found.value == pytest.approx(0.5)
+    exact = binomtest(100, 160).proportion_ci(0.95)
+    assert found.high == pytest.approx(1 - exact.low / (1 - exact.low) * 300 / 1000, abs=1e-9)
+
+
+def test_the_interval_errs_in_at_most_a_fortieth_on_each_side_where_the_share_is_on_the_bound() -> (
+    None
+):
+    rng = np.random.default_rng(0)
+    low = high = 0
+    for _ in range(400):
+        f, there = rng.binomial(2000, 0.24), rng.binomial(1000, 0.3)  # lacks a fifth
+        found = group_coverage(grouping(f, 2000 - f), grouping(there, 1000 - there))
+        low += found.low > 0.2
+        high += found.high < 0.2
+    assert low <= 18  # of 400; 10 are expected at most, 18 or fewer then with probability .99
+    assert high <= 18
+
+
+def test_a_tiny_group_is_never_dropped_and_keeps_the_whole_from_passing() -> None:
+    codes = np.repeat([0, 1, 2], [5000, 5000, 12])
+    there = np.repeat([0, 1, 2], [2000, 2000, 4])
+    train = {"group": Grouping(codes, ("a", "b", "tiny"))}
+    test = {"group": Grouping(there, ("a", "b", "tiny"))}
+    assert group_coverage(train, test).high > 0.5
+
+
+def test_a_group_that_only_test_rows_have_lacks_everything() -> None:
+    train = {"group": Grouping(np.zeros(500, np.int64), ("a", "b"))}
+    test = {"group": Grouping(np.repeat([0, 1], [150, 50]), ("a", "b"))}
+    found = group_coverage(train, test)
+    assert found.value == 1.0
+    assert found.low > 0.8
+
+
+def test_parts_that_nobody_named_are_looked_at_from_a_twentieth_on() -> None:
+    values = (("old", "young", "rare"),)
+    train = Conditions(np.repeat([0, 1, 2], [950, 50, 0])[:, None], ("age",), values)
+    test = Conditions(np.repeat([0, 1, 2], [160, 35, 5])[:, None], ("age",), values)
+    found = group_coverage(train_conditions=train, test_conditions=test)
+    # 5 % of training against 17.5 % of test rows; "rare" is 2.5 % of test rows and left out.
+    assert found.value == pytest.approx(1 - 0.05 / 0.175)
+    assert [row[0] for row in found.evidence[0].rows] == ["young", "old"]
+
+
+def test_control_deals_fairly_and_the_fault_takes_what_it_says() -> None:
+    rng = np.random.default_rng(1)
+    train, test = grouping(3000, 17_000), grouping(6000, 14_000)
+    before = Subject(
+        "people", Task("binary", ("n", "y"), positive=1), "predictions", {"test": Split(None, None)}
+    )
+    clean = groups_dealt_at_random(before, rng, train, test)
+    given = clean.given["train_groups"], clean.given["test_groups"]
+    assert abs(group_coverage(*given).value) < 0.05
+    assert group_thinned_out(clean, 0.0, rng, *given) is clean
+    made = group_thinned_out(clean, 0.4, rng, *given)
+    found = group_coverage(made.given["train_groups"], made.given["test_groups"])
+    assert found.value == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("age: old=1", "the sensitive attributes are sex"),
+        ("sex: f=.5, x=.5", "its groups are f, m"),
+        ("sex: f=half, m=.5", 'says "f=half"'),
+        ("sex: f=.5, m=.3", "sum to 0.8"),
+    ],
+)
+def test_shares_that_make_no_sense_are_refused_with_the_way_to_write_them(
+    text: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=r"reference_shares\.shares") as caught:
+        reference_shares(LEVELS, shares=text)
+    assert said in str(caught.value)
+
+
+def test_without_groups_and_reference_there_is_nothing_to_measure() -> None:
+    with pytest.raises(NotApplicable, match="--sensitive"):
+        group_coverage()
+    with pytest.raises(NotApplicable, match="--set"):
+        reference_shares(LEVELS)
