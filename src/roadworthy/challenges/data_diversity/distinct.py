@@ -1,22 +1,17 @@
 """How many different things the training rows say, whatever their number."""
 
 from math import log
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
-from roadworthy.engine import artifact, check, control, fault
+from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Axis, Bars, Measurement
-from roadworthy.statistics import GRID, measured, quantiles_on
-
-if TYPE_CHECKING:
-    from roadworthy.subject import Subject
+from roadworthy.results import Measurement
+from roadworthy.statistics import GRID, measured, percent, quantiles_on
 
 MOST_ROWS = 4_000  # an average over pairs needs no more
 SCALE = 0.15  # of the median distance of two rows: what lies nearer says much the same
-DIMENSIONS = 32  # of the rows that a self-test puts in place of the real ones
 
 
 @artifact()
@@ -40,34 +35,22 @@ def mean_similarities(train_features: np.ndarray, rng: Generator) -> np.ndarray:
     return (similar.sum(axis=1) - 1.0) / (len(points) - 1.0)
 
 
-@check(
-    challenge="data_diversity",
-    requires=AtMost(0.5, "house default: half of the training rows say again what others say"),
-    least=100,
-)
-def repeated_content(mean_similarities: np.ndarray, train_source_rows: np.ndarray) -> Measurement:
-    """Share of the training rows that say nothing which other rows do not say.
+@check(challenge="data_diversity")
+def effective_rows(mean_similarities: np.ndarray, train_source_rows: np.ndarray) -> Measurement:
+    """How many training rows with nothing in common would be as varied as those that there are.
 
-    One minus the effective number of different rows over their number. Effective is the Vendi score of order 2 (Friedman & Dieng 2023, TMLR;
-    Pasarkar & Dieng 2024 for the order): as many equally common, wholly different rows would be as varied. At order 2 it is one over the
-    mean similarity of two rows, which can be estimated from a sample without bias; the score of order 1 grows with the sample. The interval follows from the
-    variance of a U-statistic (Hoeffding 1948), on the logarithm of the mean similarity, Student's t.
+    The Vendi score of order 2 (Friedman & Dieng 2023, TMLR; Pasarkar & Dieng 2024 for the order): one over the mean similarity of
+    two rows, each with itself included. At this order it can be estimated from a sample without bias; the score of order 1 grows with
+    the sample. The interval follows from the variance of a U-statistic (Hoeffding 1948), on the logarithm of the mean similarity, Student's t.
+    A large table says many things again, and that is no fault: nothing is required.
 
-    Unit: share of training rows.
-    Qualified at: severity 0.8 of `rows_said_again`, n = 1,000; passes from 1,000 rows of which a quarter says the same.
-    Next: rows that repeat each other cost labels and time and teach little: collect different ones; look for copies and long recordings of one thing.
+    Unit: training rows.
+    Qualified at: a description, nothing is required of it.
+    Next: where the number is far below that of the rows, collect different ones rather than more; look for copies and long recordings of one thing.
     """
     n = len(train_source_rows)
     m, mean = len(mean_similarities), float(mean_similarities.mean())
     effective = _effective(mean, n)
-    details = f"{n:,} training rows are as varied as {effective:,.0f} that have nothing in common."
-    evidence = Bars(
-        title="Rows and what they are worth",
-        label=Axis("training rows"),
-        value=Axis("number", "rows"),
-        labels=("rows", "effective number of different rows"),
-        values=(n, round(effective, 1)),
-    )
     # Twice the influence of one row (Hoeffding 1948); the finest share that m rows can show keeps the logarithm finite.
     error = 2.0 * float(mean_similarities.std(ddof=1)) / np.sqrt(m)
     finest = 1.0 / (m * (m - 1.0))
@@ -76,17 +59,17 @@ def repeated_content(mean_similarities: np.ndarray, train_source_rows: np.ndarra
     def ends(probability: float) -> float:
         from scipy.special import stdtrit
 
-        shifted = log(max(mean, finest)) + float(stdtrit(m - 1, probability)) * relative
-        return 1.0 - _effective(float(np.exp(min(shifted, 0.0))), n) / n
+        shifted = log(max(mean, finest)) + float(stdtrit(m - 1, 1.0 - probability)) * relative
+        return _effective(float(np.exp(min(shifted, 0.0))), n)
 
     return measured(
-        1.0 - effective / n,
+        effective,
         n,
         quantiles_on(GRID, ends),
-        unit="share of training rows",
+        unit="training rows",
         method="U-statistic, Student's t of its logarithm",
-        details=details,
-        evidence=(evidence,),
+        details=f"{n:,} training rows are as varied as {effective:,.0f} that have nothing in common "
+        f"({percent(effective / n)} of them).",
     )
 
 
@@ -105,39 +88,3 @@ def _squared_distances(points: np.ndarray) -> np.ndarray:
     # Differences of large numbers: what is within their rounding is a copy.
     squares[squares < 1e-9 * norms.max(initial=1.0)] = 0.0
     return squares
-
-
-@control(clears="repeated_content")
-def rows_with_nothing_in_common(
-    subject: "Subject", rng: Generator, train_features: np.ndarray
-) -> "Subject":
-    """Put rows drawn from a broad normal law in place of the training rows' features: no two of them are alike.
-
-    As many rows as there are. What the model is and answers plays no part.
-    """
-    rows = rng.normal(size=(len(train_features), DIMENSIONS)).astype(np.float32)
-    return subject.with_given(train_features=rows)
-
-
-@fault(
-    breaks="repeated_content",
-    severities=(0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    starts_from="rows_with_nothing_in_common",
-)
-def rows_said_again(
-    subject: "Subject", severity: float, rng: Generator, train_features: np.ndarray
-) -> "Subject":
-    """Let every row be a copy of one of k rows, drawn by chance with equal shares.
-
-    Two rows are then copies with the chance 1 / k, and of n rows the share s says nothing new where k = (n - 1) (1 - s) / s,
-    rounded to a whole number.
-
-    Also alarms: exact_duplicates_within_train (rows are copies), near_duplicates_across_splits (the same).
-    """
-    if severity == 0.0:
-        return subject
-    n = len(train_features)
-    kinds = max(round((n - 1) * (1.0 - severity) / severity), 1)
-    # More kinds than rows: the others are rows that nobody has seen.
-    some = rng.normal(size=(kinds, train_features.shape[1])).astype(np.float32)
-    return subject.with_given(train_features=some[rng.integers(kinds, size=n)])
