@@ -26,7 +26,10 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class _Group:
-    """One group: what it is, its training rows among all of known group, and the reference (rows, or a share)."""
+    """One group: what it is, its training rows among all of known group, and the reference (rows, or a share).
+
+    Where rows are weighed, `rows` and `of` are as many of equal weight as would be worth as much (Kish 1965).
+    """
 
     name: str
     rows: int
@@ -98,12 +101,14 @@ def group_coverage(
     train_conditions: Conditions | None = None,
     test_conditions: Conditions | None = None,
     reference_shares: Shares | None = None,
+    train_row_weights: np.ndarray | None = None,
 ) -> Measurement:
     """How many of the rows that it should have the least covered group lacks in the training data.
 
     One minus the group's share of training rows over its share of the reference: the shares stated by the user
     (`reference_shares`), else those among the test rows, which should be like the population. Groups of sensitive attributes, pairs of them,
-    and parts of one condition that hold a twentieth of the reference. A stated share: Clopper-Pearson; against test
+    and parts of one condition that hold a twentieth of the reference. Rows that are weighed in training count by their
+    weight, and as fewer (Kish 1965, Survey Sampling, 11.7). A stated share: Clopper-Pearson; against test
     rows the conditional test of two rates (Przyborowski & Wilenski 1940, Biometrika 31), a little wide for large groups. The lower end is corrected
     for the number of groups (Bonferroni); for a pass every group must have its share, the smallest too.
 
@@ -112,10 +117,11 @@ def group_coverage(
     group is a tenth of them.
     Next: collect rows of the groups listed (`targeted_collection` says how many), or state whom the model is for.
     """
-    groups = _named(train_groups, test_groups, reference_shares)
+    weights = train_row_weights
+    groups = _named(train_groups, test_groups, reference_shares, weights)
     if not reference_shares:
-        groups += _named(train_group_intersections, test_group_intersections, None)
-        groups += _described(train_conditions, test_conditions)
+        groups += _named(train_group_intersections, test_group_intersections, None, weights)
+        groups += _described(train_conditions, test_conditions, weights)
     groups = [g for g in groups if g.of > 0 and g.of_reference != 0 and g.reference > 0]
     if not groups:
         raise NotApplicable(
@@ -135,38 +141,53 @@ def group_coverage(
     )
 
 
-def _named(train: Groups | None, test: Groups | None, shares: Shares | None) -> list[_Group]:
+def _named(
+    train: Groups | None, test: Groups | None, shares: Shares | None, weights: np.ndarray | None
+) -> list[_Group]:
     found: list[_Group] = []
     for attribute, grouping in (train or {}).items():
-        sizes, of = grouping.sizes, int(grouping.sizes.sum())
-        stated = (shares or {}).get(attribute)
-        if stated is not None:
-            found += [
-                _Group(f"{attribute}: {name}", int(size), of, stated[name], -1)
-                for name, size in zip(grouping.names, sizes, strict=True)
-                if name in stated
-            ]
-        elif test is not None and attribute in test and not shares:
-            expected = test[attribute].sizes
-            found += [
-                _Group(f"{attribute}: {name}", int(size), of, int(there), int(expected.sum()))
-                for name, size, there in zip(grouping.names, sizes, expected, strict=True)
-            ]
+        rows = _worth(grouping.codes, len(grouping.names), weights)
+        of = int(rows.sum())
+        if shares:
+            stated = shares.get(attribute, {})
+            expected, there = [stated.get(name, 0.0) for name in grouping.names], -1
+        elif test is not None and attribute in test:
+            expected, there = test[attribute].sizes.tolist(), int(test[attribute].sizes.sum())
+        else:
+            continue
+        found += [
+            _Group(f"{attribute}: {name}", int(count), of, wanted, there)
+            for name, count, wanted in zip(grouping.names, rows, expected, strict=True)
+        ]
     return found
 
 
-def _described(train: Conditions | None, test: Conditions | None) -> list[_Group]:
+def _described(
+    train: Conditions | None, test: Conditions | None, weights: np.ndarray | None
+) -> list[_Group]:
     if train is None or test is None:
         return []
     found: list[_Group] = []
-    n, m = len(train.codes), len(test.codes)
+    m = len(test.codes)
     for column, phrases in enumerate(test.values):
+        codes = np.maximum(train.codes[:, column], -1) + 1  # what is not known first
+        rows = _worth(codes, max(len(train.values[column]), len(phrases)) + 1, weights)
         for value, phrase in enumerate(phrases):
             there = int(np.sum(test.codes[:, column] == value))
-            if there >= PART * m and value < len(train.values[column]):
-                rows = int(np.sum(train.codes[:, column] == value))
-                found.append(_Group(phrase, rows, n, there, m))
+            if there >= PART * m:
+                found.append(_Group(phrase, int(rows[value + 1]), int(rows.sum()), there, m))
     return found
+
+
+def _worth(codes: np.ndarray, g: int, weights: np.ndarray | None) -> np.ndarray:
+    """Return the rows of each group; where they are weighed as many of equal weight, (g,) int64."""
+    is_known = codes >= 0
+    if weights is None:
+        return np.bincount(codes[is_known], minlength=g)
+    known = weights[is_known]
+    worth = known.sum() / np.maximum((known**2).sum(), 1e-300)  # rows of equal weight, per weight
+    sums = np.bincount(codes[is_known], weights=known, minlength=g)
+    return np.round(sums * worth).astype(np.int64)
 
 
 def _wanted(group: _Group) -> float:

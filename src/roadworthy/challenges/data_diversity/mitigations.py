@@ -1,0 +1,171 @@
+"""Remedies where a part of the data is too few or badly answered: let its training rows count for more.
+
+Rows that are not there cannot be weighed: where a part has next to none, collect some (`targeted_collection`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+
+from roadworthy.engine import mitigation, sham
+from roadworthy.errors import NotApplicable
+from roadworthy.statistics.slices import LEAST_ROWS, Conditions, search
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Subject
+    from roadworthy.subject.grouping import Grouping
+
+Groups = Mapping[str, "Grouping"]
+Shares = Mapping[str, Mapping[str, float]]
+
+ROUNDS = 100  # of raking
+
+
+@mitigation(
+    targets=("weak_slices", "unfair_slices"),
+    strengths=(1.0, 3.0, 9.0),
+    sham="as_many_rows_weighed_up",
+    repairs="slice_thinned_out",
+)
+def weak_slices_weighed_up(
+    subject: "Subject",
+    strength: float,
+    train_conditions: Conditions,
+    validation_conditions: Conditions,
+    validation_correct: np.ndarray,
+) -> "Subject":
+    """Let the training rows of the parts in which validation rows are answered badly count for more.
+
+    Parts are searched as `weak_slices` does, on all validation rows; a training row in one of them counts 1 + strength, as if it had been
+    collected so many times (Chung et al. 2019, section 6; Sagawa et al. 2020, "Overparameterization", for what weights can and cannot do). Inputs, labels and architecture stay.
+    """
+    if strength == 0.0:
+        return subject
+    weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
+    return _weighed(subject, weights)
+
+
+@sham()
+def as_many_rows_weighed_up(
+    subject: "Subject",
+    strength: float,
+    rng: Generator,
+    train_conditions: Conditions,
+    validation_conditions: Conditions,
+    validation_correct: np.ndarray,
+) -> "Subject":
+    """Let as many training rows count as much more, wherever they lie."""
+    if strength == 0.0:
+        return subject
+    weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
+    return _weighed(subject, rng.permutation(weights))
+
+
+@mitigation(
+    targets="group_coverage",
+    strengths=(0.5, 1.0),
+    sham="reference_weights_of_shuffled_rows",
+    repairs="group_left_out",
+)
+def rows_weighed_to_the_reference(
+    subject: "Subject",
+    strength: float,
+    train_groups: Groups,
+    validation_groups: Groups | None = None,
+    reference_shares: Shares | None = None,
+) -> "Subject":
+    """Weigh training rows so that every group has the share that it has in the reference population.
+
+    Raking over the sensitive attributes (Deming & Stephan 1940, Annals of Mathematical Statistics 11) to the shares that were stated, else to those of
+    validation rows; the strength is the power of the weights. The rows of a group that is few count for many, which makes what is learned of it
+    less certain: the measured coverage counts them as fewer for it. Inputs, labels and architecture stay.
+    """
+    if strength == 0.0:
+        return subject
+    return _weighed(subject, _raked(strength, train_groups, validation_groups, reference_shares))
+
+
+@sham()
+def reference_weights_of_shuffled_rows(
+    subject: "Subject",
+    strength: float,
+    rng: Generator,
+    train_groups: Groups,
+    validation_groups: Groups | None = None,
+    reference_shares: Shares | None = None,
+) -> "Subject":
+    """Deal the same weights to training rows at random, whatever their group."""
+    if strength == 0.0:
+        return subject
+    weights = _raked(strength, train_groups, validation_groups, reference_shares)
+    return _weighed(subject, rng.permutation(weights))
+
+
+def _by_slice(
+    strength: float, train: Conditions, validation: Conditions, correct: np.ndarray
+) -> np.ndarray:
+    """Return what each training row counts: (n,), mean 1."""
+    found = search(validation, ~np.asarray(correct), floor=LEAST_ROWS)
+    if not found:
+        raise NotApplicable(
+            f"no part of {LEAST_ROWS} validation rows is answered worse than the rest, beyond luck"
+        )
+    inside = np.logical_or.reduce([each.rows(train) for each in found])
+    if not inside.any():
+        raise NotApplicable(
+            "no training row lies in the parts that are answered badly: collect some"
+        )
+    return 1.0 + strength * inside
+
+
+def _raked(
+    strength: float, train: Groups, validation: Groups | None, stated: Shares | None
+) -> np.ndarray:
+    """Return what each training row counts: (n,). Rows of unknown group count as they did."""
+    wanted = _wanted(train, validation, stated)
+    n = len(next(iter(train.values())).codes)
+    weights = np.ones(n)
+    for _ in range(ROUNDS):
+        before = weights.copy()
+        for attribute, shares in wanted.items():
+            codes = train[attribute].codes
+            is_known = codes >= 0
+            sums = np.bincount(codes[is_known], weights[is_known], minlength=len(shares))
+            present = (sums > 0) & (shares > 0)
+            now = sums / sums[present].sum()
+            factors = np.ones(len(shares))
+            factors[present] = shares[present] / shares[present].sum() / now[present]
+            weights[is_known] *= factors[codes[is_known]]
+        if np.allclose(weights, before, rtol=1e-9):
+            break
+    return weights**strength
+
+
+def _wanted(
+    train: Groups, validation: Groups | None, stated: Shares | None
+) -> dict[str, np.ndarray]:
+    """Return the share that each group of each attribute should have, in the order of its names."""
+    found: dict[str, np.ndarray] = {}
+    for attribute, grouping in train.items():
+        if stated is not None:
+            if attribute in stated:
+                found[attribute] = np.array([stated[attribute].get(n, 0.0) for n in grouping.names])
+        elif validation is not None and attribute in validation:
+            sizes = validation[attribute].sizes
+            found[attribute] = sizes / max(int(sizes.sum()), 1)
+    if not found:
+        raise NotApplicable(
+            "no reference says what shares groups should have: state them, or give validation rows"
+        )
+    return found
+
+
+def _weighed(subject: "Subject", weights: np.ndarray) -> "Subject":
+    train = subject.splits["train"]
+    present = 1.0 if train.row_weights is None else train.row_weights
+    return subject.with_split(
+        "train", replace(train, row_weights=weights * present / np.mean(weights * present))
+    ).retrained()
