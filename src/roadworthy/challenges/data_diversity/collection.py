@@ -153,7 +153,8 @@ def _row(
 
 def _details(row: tuple[Cell, ...], is_whole: bool) -> str:
     name, rows, _, now, then = row[:5]
-    assert isinstance(now, float) and isinstance(then, float)
+    assert isinstance(now, float)
+    assert isinstance(then, float)
     said = f"Where {name}: {percent(now)} wrong with its {rows:,} training rows, {percent(then)} expected with twice as many."
     return said if is_whole else f"{said} Measured with {MOST_ROWS:,} training rows in all."
 
