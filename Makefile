@@ -15,10 +15,10 @@ demo: $(STAMP)  ## set everything up and audit the built-in subject "digits"
 	@echo "  $(BIN)/roadworthy audit subject.py       a PyTorch model: README.md, 'Your own model in five minutes'"
 
 test: $(STAMP)-test  ## set everything up and run the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-slow: $(STAMP)-test  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto --dist load -m slow
 
 test-all: test test-slow
 
