@@ -19,12 +19,21 @@ MAY_IMPORT = {
     "statistics": {"results"},
     "subject": {"engine"},
     "perturbation": set(),
+    "attribution": {"perturbation"},
     "config": {"results"},
     "training": {"results", "engine", "statistics", "subject", "config", "perturbation"},
     "quantities": {"results", "engine", "statistics", "subject", "config"},
     "procedures": {"results", "engine", "statistics", "subject", "config"},
     "reports": {"results"},
-    "challenges": {"results", "engine", "statistics", "subject", "config", "perturbation"},
+    "challenges": {
+        "results",
+        "engine",
+        "statistics",
+        "subject",
+        "config",
+        "perturbation",
+        "attribution",
+    },
 }
 TOP = {
     "api",

@@ -1,0 +1,61 @@
+"""The methods by name, and which of them fit a network."""
+
+from collections.abc import Mapping
+
+from roadworthy.attribution.gradients import (
+    GradientShap,
+    InputGradient,
+    IntegratedGradients,
+    Saliency,
+    SmoothGradient,
+)
+from roadworthy.attribution.method import Method, Reference
+from roadworthy.attribution.removal import KernelShap, Occlusion
+from roadworthy.attribution.rescale import DeepLift
+from roadworthy.errors import NotApplicable
+from roadworthy.perturbation.attack import Points
+from roadworthy.perturbation.model import AttackedModel
+
+METHODS: Mapping[str, Method] = {
+    "deeplift": DeepLift(),
+    "integrated_gradients": IntegratedGradients(),
+    "input_gradient": InputGradient(),
+    "saliency": Saliency(),
+    "smooth_gradient": SmoothGradient(),
+    "gradient_shap": GradientShap(),
+    "occlusion": Occlusion(),
+    "kernel_shap": KernelShap(),
+}
+"""Every method, the ones to be preferred first."""
+BLIND = frozenset(("occlusion", "kernel_shap"))
+"""Methods that need no gradients."""
+EXACT = frozenset(("deeplift",))
+"""Methods whose sums are exact for every row, but for rounding: where they are not, a step was missed."""
+MISSED = 0.05  # share of the difference of scores
+
+
+def unfit(name: str, model: AttackedModel, points: Points, reference: Reference) -> str:
+    """Say why a method does not fit a network, tried on these few rows; empty where it does.
+
+    Parameters
+    ----------
+    name : str
+        A key of `METHODS`.
+    model : AttackedModel
+    points : Points
+    reference : Reference
+    """
+    if name not in BLIND and not model.has_gradients(points.inputs):
+        return "the model has no gradients by its inputs"
+    try:
+        found = METHODS[name](model, points, reference)
+    except NotApplicable as reason:
+        return str(reason)
+    if not bool(found.values.isfinite().all()):
+        return "a value is missing, or a slope is not finite, and what is multiplied by it means nothing"
+    if name in EXACT and float(found.incompleteness().median()) > MISSED:
+        return (
+            "the differences that are handed back do not sum to that of the scores, so a step is hidden from it (a code that is "
+            "looked up, a value that is cut off from its gradient)"
+        )
+    return ""

@@ -1,0 +1,1 @@
+"""Interpretability: which parts of an input answers rest on, and how far explanations of them can be believed."""

@@ -1,0 +1,156 @@
+"""A subject's model and rows, handed to methods of attribution."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadworthy.errors import NotApplicable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from roadworthy.attribution.method import Attributed, Reference
+    from roadworthy.perturbation.attack import Points
+    from roadworthy.perturbation.model import AttackedModel
+    from roadworthy.subject import Predictor, Task
+
+CHUNK = 128  # rows at a time; fewer where rows are large
+MOST_VALUES = 1 << 18  # of a chunk
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Rows to explain.
+
+    Parameters
+    ----------
+    inputs : (m, ...) ndarray
+    classes : (m,) int64 ndarray
+        Those answered; 0 for a numeric target.
+    ids : (m,) uint64 ndarray
+    seed : int
+        Of the run.
+    """
+
+    inputs: np.ndarray
+    classes: np.ndarray
+    ids: np.ndarray
+    seed: int
+
+    def points(self) -> "Points":
+        """Return the rows as methods take them."""
+        import torch
+
+        from roadworthy.perturbation.attack import Points
+        from roadworthy.perturbation.noise import RowNoise
+
+        return Points(
+            torch.from_numpy(np.array(self.inputs, np.float32)),
+            torch.from_numpy(np.array(self.classes, np.int64)),
+            RowNoise(np.asarray(self.ids), self.seed),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Explaining:
+    """A subject's model under explanation.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    task : Task
+    output_kind : str
+    """
+
+    predictor: "Predictor"
+    task: "Task"
+    output_kind: str
+
+    @contextmanager
+    def model(self, inputs: np.ndarray) -> "Generator[AttackedModel]":
+        """Give the model of logits, in evaluation mode and frozen inside the block.
+
+        A network that looks codes up takes them as whole numbers, so it has no gradients and is run as a black box.
+        """
+        import torch
+
+        from roadworthy.attribution.score import Scored
+        from roadworthy.perturbation.model import AttackedModel, as_logits, attacked
+
+        classes = max(len(self.task.classes), 1)
+        of_probabilities = self.output_kind == "probabilities"
+        chunk = max(1, min(CHUNK, MOST_VALUES // max(1, inputs[:1].size)))
+
+        def blind(rows: "Tensor") -> "Tensor":
+            found = self.predictor(rows.cpu().numpy().astype(inputs.dtype))
+            outputs = torch.from_numpy(np.asarray(found, np.float32))
+            return as_logits(outputs, classes, of_probabilities)
+
+        module = self.predictor.module
+        if module is None or _looks_up(module):
+            yield AttackedModel(blind, classes, chunk=CHUNK)
+            return
+        whole = Scored(module, classes, gives_probabilities=of_probabilities)
+        with attacked(whole) as frozen:
+            yield AttackedModel(frozen.eval(), classes, chunk=chunk)
+
+    def by(self, method: str, rows: Explained, reference: Mapping[str, np.ndarray]) -> "Attributed":
+        """Return the attributions of the rows by a method of this name."""
+        from roadworthy.attribution.library import METHODS
+
+        with self.model(rows.inputs) as model:
+            points = rows.points()
+            return METHODS[method](model, points, reference_of(reference))
+
+    def unfit(self, rows: Explained, reference: Mapping[str, np.ndarray]) -> dict[str, str]:
+        """Say of every method why it does not fit this model; empty where it does."""
+        from roadworthy.attribution.library import METHODS, unfit
+
+        with self.model(rows.inputs) as model:
+            points, compared = rows.points(), reference_of(reference)
+            return {name: unfit(name, model, points, compared) for name in METHODS}
+
+    def answers(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the classes answered: (n,) int64; 0 for a numeric target."""
+        import torch
+
+        if not self.task.is_classification:
+            return np.zeros(len(inputs), np.int64)
+        with self.model(inputs) as model:
+            logits = model.logits(torch.from_numpy(np.array(inputs, np.float32)))
+        return logits.argmax(1).numpy()
+
+
+def reference_of(facts: Mapping[str, np.ndarray]) -> "Reference":
+    """Return the reference that an artifact states."""
+    import torch
+
+    from roadworthy.attribution.method import Reference
+
+    point, sample = (
+        torch.from_numpy(np.array(facts[name], np.float32)) for name in ("point", "sample")
+    )
+    return Reference(point, sample)
+
+
+def positions_of(values: "Tensor") -> np.ndarray:
+    """Return the sum over the channels of each position: (m, ...) to (m, p) float32."""
+    from roadworthy.attribution.parts import Parts
+
+    return Parts.positions(tuple(values.shape[1:])).summed(values).numpy()
+
+
+def refuse_text(modality: str) -> None:
+    """Refuse inputs that have no values of their own."""
+    if modality not in ("table", "array"):
+        raise NotApplicable(f"attributions are known of tables and arrays, not of {modality}")
+
+
+def _looks_up(module: "torch.nn.Module") -> bool:
+    import torch
+
+    return any(isinstance(m, torch.nn.Embedding | torch.nn.EmbeddingBag) for m in module.modules())

@@ -1,0 +1,158 @@
+"""Attributions as artifacts: chosen by name, compared with what is usual, each row by itself, and refused with reasons."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from roadworthy.challenges.interpretability import artifacts
+from roadworthy.engine import Registry, compute
+from roadworthy.errors import NotApplicable, UserError
+from roadworthy.subject import Column, Predictor, Task, fields_of
+from roadworthy.subject.subject import Split, Subject
+
+BINARY = Task("binary", ("no", "yes"))
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.discover()
+
+
+def subject_of(module: nn.Module | None, *, call=None, inputs: np.ndarray, columns=()) -> Subject:
+    def run(given: np.ndarray) -> np.ndarray:
+        assert module is not None
+        with torch.no_grad():
+            return module(torch.from_numpy(np.asarray(given, np.float32))).numpy()
+
+    labels = np.arange(len(inputs)) % 2
+    return Subject(
+        name="made",
+        task=BINARY,
+        modality="table" if columns else "array",
+        splits={"train": Split(inputs, labels), "test": Split(inputs[::-1].copy(), labels)},
+        columns=columns,
+        predictor=Predictor(call or run, "logits", identity=("made", len(inputs)), module=module),
+    )
+
+
+def line(weights: list[float]) -> nn.Module:
+    layer = nn.Linear(len(weights), 2, bias=False)
+    layer.weight.data = torch.tensor([[-w for w in weights], weights])
+    return layer.eval()
+
+
+def done(registry: Registry, subject: Subject, names: list[str], options=None):
+    found = compute(registry, fields_of(subject), names, options=options or {})
+    for name in names:
+        assert found[name].state == "done", f"{name}: {found[name].reason} {found[name].traceback}"
+    return [found[name].value for name in names]
+
+
+@pytest.mark.parametrize(
+    "method", ["auto", "integrated_gradients", "occlusion", "kernel_shap", "smooth_gradient"]
+)
+def test_a_line_is_explained_by_its_weights_whatever_the_method(registry, method) -> None:
+    inputs = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    subject = subject_of(line([2.0, -1.0, 0.0]), inputs=inputs)
+    found, classes, rows = done(
+        registry,
+        subject,
+        ["test_attributions", "test_explained_classes", "test_explained_rows"],
+        {"attribution_method": {"method": method}},
+    )
+    # Scores of the two classes are -wx and wx: the weights times the distance from the mean, with the sign of the answer.
+    sign = np.where(classes == 1, 1, -1)[:, None]
+    far = inputs[::-1][rows] - inputs.mean(axis=0)
+    assert np.allclose(found, sign * far * [2.0, -1.0, 0.0], atol=1e-4)
+
+
+def test_a_black_box_is_explained_by_what_needs_no_gradients(registry) -> None:
+    inputs = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    subject = subject_of(None, call=lambda x: np.stack([-x[:, 0], x[:, 0]], axis=1), inputs=inputs)
+    methods, chosen, found = done(
+        registry, subject, ["attribution_methods", "attribution_method", "test_attributions"]
+    )
+    assert {name for name, reason in methods.items() if not reason} == {"occlusion", "kernel_shap"}
+    assert "no gradients" in methods["integrated_gradients"]
+    assert chosen == "kernel_shap"
+    assert np.allclose(found[:, 1:], 0, atol=1e-6)
+
+
+def test_what_is_asked_for_and_does_not_fit_says_why(registry) -> None:
+    fits = {"deeplift": "", "saliency": "no slope"}
+    with pytest.raises(NotApplicable, match="saliency does not fit this model: no slope"):
+        artifacts.attribution_method(fits, method="saliency")
+    with pytest.raises(UserError, match=r'no method of attribution "lime".*deeplift, saliency'):
+        artifacts.attribution_method(fits, method="lime")
+    with pytest.raises(UserError, match=r"explained_rows.most is 0"):
+        artifacts.explained_rows(np.arange(5, dtype=np.uint64), most=0)
+
+
+def test_categories_have_no_slope_and_are_explained_by_removal(registry) -> None:
+    rng = np.random.default_rng(0)
+    inputs = np.stack([rng.normal(size=60), rng.integers(0, 3, 60)], axis=1)
+    inputs[0, 0] = np.nan
+
+    class Coded(nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            worth = torch.tensor([0.0, 3.0, 1.0])[rows[:, 1].long()] + rows[:, 0].nan_to_num()
+            return torch.stack([-worth, worth], dim=1)
+
+    columns = (Column("size", "numeric"), Column("colour", "category", ("red", "green", "blue")))
+    subject = subject_of(Coded(), inputs=inputs, columns=columns)
+    methods, chosen, found = done(
+        registry, subject, ["attribution_methods", "attribution_method", "test_attributions"]
+    )
+    assert "colour are categories" in methods["deeplift"]
+    assert chosen == "kernel_shap"
+    assert np.isfinite(found).all()
+
+
+def test_the_reference_is_the_mean_of_what_is_present_and_the_usual_row_of_a_table() -> None:
+    rows = np.array([[1.0, 0.0], [np.nan, 2.0], [3.0, 2.0]])
+    rng = np.random.default_rng(0)
+    mean = artifacts.attribution_reference("array", rng, train_inputs=rows)
+    assert mean["point"].tolist() == [[2.0, pytest.approx(4 / 3)]]
+    columns = (Column("size", "numeric"), Column("colour", "category", ("red", "green", "blue")))
+    usual = artifacts.attribution_reference("table", rng, test_inputs=rows, columns=columns)
+    assert usual["point"].tolist() == [[2.0, 2.0]]  # median of 1 and 3; blue twice
+    with pytest.raises(NotApplicable, match="no rows"):
+        artifacts.attribution_reference("array", rng)
+    with pytest.raises(NotApplicable, match="not of text"):
+        artifacts.attribution_reference("text", rng, train_inputs=rows)
+
+
+def test_rows_are_chosen_by_their_names(registry) -> None:
+    names = np.array([9, 2, 7, 4], np.uint64)
+    assert artifacts.explained_rows(names, most=2).tolist() == [1, 3]
+    assert artifacts.explained_rows(names, most=9).tolist() == [0, 1, 2, 3]
+
+
+def test_a_numeric_target_is_explained_in_its_own_unit(registry) -> None:
+    inputs = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    single = nn.Linear(2, 1, bias=False)
+    single.weight.data = torch.tensor([[5.0, 0.0]])
+    subject = subject_of(single.eval(), inputs=inputs)
+    subject = replace(
+        subject,
+        task=Task("regression", ()),
+        splits={n: Split(s.inputs, np.zeros(s.n)) for n, s in subject.splits.items()},
+        predictor=replace(subject.predictor, gives="values"),
+    )
+    found, rows = done(registry, subject, ["test_attributions", "test_explained_rows"])
+    assert np.allclose(found[:, 0], 5 * (inputs[::-1][rows] - inputs.mean(axis=0))[:, 0], atol=1e-4)
+
+
+def test_probabilities_are_explained_through_their_logarithm(registry) -> None:
+    inputs = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    plain = subject_of(line([2.0, -1.0]), inputs=inputs)
+    sure = subject_of(nn.Sequential(line([2.0, -1.0]), nn.Softmax(1)).eval(), inputs=inputs)
+    assert sure.predictor is not None
+    sure = replace(sure, predictor=replace(sure.predictor, gives="probabilities"))
+    (of_logits,) = done(registry, plain, ["test_attributions"])
+    (of_probabilities,) = done(registry, sure, ["test_attributions"])
+    # Half the log odds, whichever way they are given; DeepLift hands it through softmax and logarithm exactly in sum.
+    assert np.allclose(of_logits.sum(axis=1), of_probabilities.sum(axis=1), atol=1e-3)
