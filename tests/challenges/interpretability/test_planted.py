@@ -1,0 +1,130 @@
+"""A planted feature: what is planted, that explanations which look elsewhere are counted, and the whole on a real network."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+
+from roadworthy.challenges.interpretability.planted import (
+    _mark,
+    planted_feature_missed,
+    planted_ranks,
+)
+from roadworthy.challenges.interpretability.planted_faults import (
+    explanations_that_look_elsewhere,
+    explanations_that_name_the_mark,
+)
+from roadworthy.errors import NotApplicable
+from roadworthy.statistics import rate
+from roadworthy.subject import Column, Network, Predictor, Recipe, Split, Subject, Task, Variant
+
+N, D = 600, 6
+
+
+class Trains:
+    """A trainer that trains the network of the variants it is asked for."""
+
+    def __init__(self, target: np.ndarray, network: Network, recipe: Recipe) -> None:
+        self.target, self.network, self.recipe = target, network, recipe
+        self.inputs: list[np.ndarray] = []
+
+    def weights(self, variants: Sequence[Variant]) -> list[dict[str, np.ndarray]]:
+        from roadworthy.training.jobs import Examples
+        from roadworthy.training.loop import train
+
+        found = []
+        for variant in variants:
+            assert variant.inputs is not None
+            self.inputs.append(variant.inputs)
+            recipe = variant.recipe or self.recipe
+            found.append(train(self.network, recipe, Examples(variant.inputs, self.target)))
+        return found
+
+
+def given(method: str) -> dict[str, object]:
+    from roadworthy.training.arrays import ArrayShape, DenseNetwork
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(N, D))
+    labels = (inputs[:, 0] + inputs[:, 1] > 0).astype(np.int64)
+    network = Network(partial(DenseNetwork, ArrayShape((D,), 2)))
+    trainer = Trains(labels, network, Recipe(epochs=12, learning_rate=5e-3, batch_size=32))
+    return {
+        "trainer": trainer,
+        "task": Task("binary", ("no", "yes"), positive=1),
+        "output_kind": "logits",
+        "modality": "array",
+        "rng": rng,
+        "train_inputs": inputs,
+        "train_labels": labels,
+        "test_inputs": rng.normal(size=(300, D)),
+        "test_labels": rng.integers(0, 2, 300),
+        "test_row_ids": np.arange(300, dtype=np.uint64),
+        "attribution_reference": {
+            "point": np.zeros((1, D), np.float32),
+            "sample": inputs[:50].astype(np.float32),
+        },
+        "attribution_method": method,
+        "predictor": Predictor(lambda x: x, "logits", None),
+    }
+
+
+def test_deeplift_begins_with_the_mark_that_turned_the_answer() -> None:
+    asked = given("deeplift")
+    found = planted_ranks(**asked)  # type: ignore[arg-type]
+    assert found["turned"].sum() >= 100  # of about 150 rows of the other class
+    assert found["found"].mean() > 0.9
+    trainer = asked["trainer"]
+    assert isinstance(trainer, Trains)
+    planted = (trainer.inputs[0] != asked["train_inputs"]).any(axis=0)
+    assert planted.sum() == 1  # one value of each marked row, and no other
+
+
+def test_where_the_mark_turns_too_few_answers_nothing_is_judged() -> None:
+    asked = given("deeplift")
+    for name in ("test_inputs", "test_labels", "test_row_ids"):
+        asked[name] = asked[name][:20]  # type: ignore[index]
+    with pytest.raises(NotApplicable, match="did not take up"):
+        planted_ranks(**asked)  # type: ignore[arg-type]
+
+
+def test_marks_lie_in_a_corner_of_images_and_beyond_the_values_of_a_column() -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.random((50, 1, 8, 8)), np.tile([0, 1], 25)
+    mark = _mark(images, labels, None, rng)
+    rows, columns = np.unravel_index(mark.shown, (8, 8))
+    assert len(mark.shown) == 4  # 2 x 2: .15 of 8 is less than two pixels
+    assert set(rows) in ({0, 1}, {6, 7})
+    assert set(columns) in ({0, 1}, {6, 7})
+    marked = mark.on(images)
+    assert (marked != images).sum() <= 4 * 50
+    assert not np.shares_memory(marked, images)
+    columns_of = (Column("a", "category", ("x", "y")), Column("b", "numeric"))
+    table = np.stack([np.tile([0.0, 1.0], 25), np.arange(50.0)], axis=1)
+    mark = _mark(table, labels, columns_of, rng)
+    assert mark.positions.tolist() == [1]  # the numeric column
+    assert mark.value > 49.0
+
+
+def test_a_table_without_numbers_has_no_place_for_a_mark() -> None:
+    columns = (Column("a", "category", ("x", "y")),)
+    with pytest.raises(NotApplicable, match="numeric column"):
+        _mark(np.zeros((10, 1)), np.tile([0, 1], 5), columns, np.random.default_rng(0))
+
+
+def test_the_check_counts_what_is_missed_and_control_and_fault_are_true() -> None:
+    subject = Subject(
+        "s", Task("binary", ("a", "b"), positive=1), "array", {"test": Split(None, None)}
+    )
+    ranks = {"found": np.zeros(5, bool), "turned": np.array([60]), "marked": np.array([80])}
+    rng = np.random.default_rng(2)
+    clean = explanations_that_name_the_mark(subject, rng, ranks)
+    given_ranks = clean.given["planted_ranks"]
+    found = planted_feature_missed(given_ranks, "deeplift")
+    assert (found.value, found.high) == (0.0, rate(0, 400).high)
+    assert explanations_that_look_elsewhere(clean, 0.0, rng, given_ranks) is clean
+    made = explanations_that_look_elsewhere(clean, 0.4, rng, given_ranks)
+    found = planted_feature_missed(made.given["planted_ranks"], "deeplift")
+    assert found.low <= 0.4 <= found.high
+    assert "turned 60 of 80 test rows" in found.details
