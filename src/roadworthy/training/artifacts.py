@@ -44,6 +44,29 @@ def default_network(
 
 
 @artifact(stored=False)
+def readable_network(
+    task: "Task",
+    modality: str,
+    train_inputs: np.ndarray,
+    columns: "tuple[Column, ...] | None" = None,
+) -> Network:
+    """Architecture that can be read: of a table a sum of one function for each column, of an array a linear one."""
+    from roadworthy.training.additive import AdditiveTable, LinearArray
+
+    if columns:
+        from roadworthy.training.tables import TableShape
+
+        shape = TableShape.of(columns, len(task.classes))
+        return Network(partial(AdditiveTable, shape), "additive network for tables")
+    if modality != "array":
+        raise NotApplicable(f"no readable network is known for inputs of the kind {modality!r}")
+    from roadworthy.training.arrays import ArrayShape
+
+    shape = ArrayShape(train_inputs.shape[1:], len(task.classes))
+    return Network(partial(LinearArray, shape), "linear network for arrays")
+
+
+@artifact(stored=False)
 def network(default_network: Network) -> Network:
     """Architecture that is trained where none was given."""
     return default_network

@@ -17,6 +17,7 @@ COLUMNS = (
     Column("sex", "category", ("f", "m")),
     Column("debts", "numeric"),
 )
+SCALES = {"numeric": np.array([0, 3]), "scale": np.array([29.0, 3.0])}
 ROLES = Roles(target="granted", sensitive=("sex",))
 RNG = np.random.default_rng(0)
 ROWS = np.stack(
@@ -41,7 +42,7 @@ MODEL = Predictor(lambda rows: np.stack([0 * score(rows), score(rows)], axis=1),
 def asked(**options: str) -> tuple:
     predicted = (score(ROWS) > 0).astype(np.int64)
     rng = np.random.default_rng(1)
-    given = MODEL, TASK, "logits", ROWS, ROWS, predicted, ROLES, rng, COLUMNS
+    given = MODEL, TASK, "logits", ROWS, ROWS, predicted, SCALES, ROLES, rng, COLUMNS
     return counterfactuals(*given, **options)
 
 
@@ -70,7 +71,7 @@ def test_sensitive_and_fixed_columns_stay_as_they_are() -> None:
 def test_one_change_is_preferred_to_two_and_the_smaller_to_the_larger() -> None:
     row = np.array([[55.0, 2.0, 0.0, 8.0]])  # 55 + 20 - 16 - 60 = -1: one debt less, or more income
     rng = np.random.default_rng(2)
-    given = MODEL, TASK, "logits", ROWS, row, np.array([0]), ROLES, rng, COLUMNS
+    given = MODEL, TASK, "logits", ROWS, row, np.array([0]), SCALES, ROLES, rng, COLUMNS
     change = counterfactuals(*given)[0]
     assert len(change.changes) == 1
     (column, value) = change.changes[0]
@@ -92,4 +93,4 @@ def test_without_columns_that_may_change_nothing_is_sought() -> None:
     with pytest.raises(NotApplicable, match="no column may change"):
         asked(fixed="income,job,debts")
     with pytest.raises(NotApplicable, match="classes of a table"):
-        counterfactuals(MODEL, TASK, "logits", ROWS, ROWS, np.zeros(400), ROLES, RNG, None)
+        counterfactuals(MODEL, TASK, "logits", ROWS, ROWS, np.zeros(400), SCALES, ROLES, RNG, None)

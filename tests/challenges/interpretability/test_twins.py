@@ -1,7 +1,5 @@
 """Simple twins: what repeats the model, what is as good as it, and a network that can be read."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -24,7 +22,7 @@ from roadworthy.challenges.interpretability.twins import (
 )
 from roadworthy.errors import NotApplicable
 from roadworthy.statistics import paired_rate_difference, rate
-from roadworthy.subject import Column, Network, Recipe, Split, Subject, Task
+from roadworthy.subject import Column, Recipe, Split, Subject, Task
 
 RNG = np.random.default_rng(0)
 COLUMNS = (Column("a", "numeric"), Column("b", "numeric"), Column("c", "numeric"))
@@ -123,15 +121,14 @@ def test_the_readable_network_is_a_sum_of_one_function_for_each_column() -> None
 
 
 def test_the_mitigation_asks_for_another_training_and_changes_nothing_at_strength_nought() -> None:
+    from roadworthy.training.artifacts import readable_network
 
-    from roadworthy.training.arrays import ArrayShape, DenseNetwork
-
-    network = Network(partial(DenseNetwork, ArrayShape((3,), 2)))
-    subject = Subject("s", TASK, "array", {}, network=network, recipe=Recipe())
-    assert replaced_by_a_readable_network(subject, 0.0, TRAIN) is subject
-    made = replaced_by_a_readable_network(subject, 1.0, TRAIN)
-    assert made.network is not None
-    assert made.network.source == "linear network"
+    network = readable_network(TASK, "array", TRAIN)
+    assert network.source == "linear network for arrays"
+    subject = Subject("s", TASK, "array", {}, recipe=Recipe())
+    assert replaced_by_a_readable_network(subject, 0.0, network) is subject
+    made = replaced_by_a_readable_network(subject, 1.0, network)
+    assert made.network is network
     assert made.weights is None
     with pytest.raises(NotApplicable, match="Recipe"):
-        replaced_by_a_readable_network(Subject("s", TASK, "array", {}), 1.0, TRAIN)
+        replaced_by_a_readable_network(Subject("s", TASK, "array", {}), 1.0, network)

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roadworthy.quantities.outputs import logits, probabilities
-
 if TYPE_CHECKING:
     from roadworthy.subject import Predictor, Task
 
@@ -28,8 +26,14 @@ class Answering:
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Return the probability of each class: (n, c) float64."""
-        outputs = np.asarray(self.predictor(inputs))
-        return probabilities(logits(outputs, self.output_kind, self.task))
+        import torch
+
+        from roadworthy.perturbation.model import as_logits
+
+        outputs = torch.from_numpy(np.asarray(self.predictor(inputs), np.float64))
+        classes = len(self.task.classes)
+        found = as_logits(outputs, classes, self.output_kind == "probabilities")
+        return found.double().softmax(dim=1).numpy()
 
     def numbers(self, inputs: np.ndarray) -> np.ndarray:
         """Return the answers where the target is a number: (n,) float64."""

@@ -10,7 +10,6 @@ from numpy.random import Generator
 from roadworthy.challenges.interpretability.answering import Answering
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable, UserError
-from roadworthy.quantities.features import robust_scale
 from roadworthy.results import Cell, Measurement, Table
 from roadworthy.statistics import rate
 
@@ -53,6 +52,7 @@ def counterfactuals(
     train_inputs: np.ndarray,
     test_inputs: np.ndarray,
     test_predicted: np.ndarray,
+    feature_map: Mapping[str, np.ndarray],
     roles: "Roles",
     rng: Generator,
     columns: "tuple[Column, ...] | None" = None,
@@ -78,7 +78,8 @@ def counterfactuals(
         refused = who[test_predicted != (1 if task.positive is None else task.positive)]
         who = refused if len(refused) else who
     chosen = np.sort(rng.permutation(who)[:ROWS])
-    scale = robust_scale(np.asarray(train_inputs, np.float64))
+    scale = np.ones(len(columns))
+    scale[feature_map["numeric"]] = feature_map["scale"]
     return tuple(
         _nearest(asked, np.asarray(test_inputs[row], np.float64), int(row), menu, scale, columns)
         for row in chosen

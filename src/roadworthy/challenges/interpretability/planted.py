@@ -1,6 +1,6 @@
 """The only ground truth that explanations have: a feature that was planted, and that answers demonstrably rest on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -189,10 +189,11 @@ def _trained(
     rng: Generator,
     seed: int,
 ) -> "Predictor":
-    from dataclasses import replace
+    """Return the network trained on a copy of the rows of which some carry the mark."""
+    import torch
 
     from roadworthy.subject import Predictor, Variant
-    from roadworthy.training.running import evaluate, load
+    from roadworthy.subject.modules import load_weights
 
     carries = rng.random(len(labels)) < np.where(labels == mark.label, IN_CLASS, ELSEWHERE)
     planted = np.array(inputs)
@@ -200,9 +201,14 @@ def _trained(
     # Validation rows carry no mark: they must not decide that it is better not learned.
     recipe = replace(trainer.recipe, seed=trainer.recipe.seed + seed, patience=None)
     weights = trainer.weights([Variant(inputs=planted, recipe=recipe)])[0]
-    module = load(trainer.network, weights)
+    module = load_weights(trainer.network.build(), weights).eval()
+
+    def answers(rows: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(np.array(rows, np.float32))).float().numpy()
+
     return Predictor(
-        call=lambda rows: evaluate(module, rows, "cpu"),
+        call=answers,
         gives="unknown",
         identity=(trainer.network, dict(weights)),
         module=module,
