@@ -1,0 +1,54 @@
+"""Explanations for people: sentences of wrong answers first, pictures of images."""
+
+import numpy as np
+import pytest
+
+from roadworthy.challenges.interpretability.telling import told_in_three_parts
+from roadworthy.errors import NotApplicable
+from roadworthy.results import Matrix, Table
+from roadworthy.statistics import mean
+from roadworthy.subject import Column, Task
+
+TASK = Task("binary", ("no", "yes"), positive=1)
+
+
+def test_of_a_table_the_three_largest_parts_are_told_in_a_sentence_wrong_answers_first() -> None:
+    columns = (
+        *(Column(name, "numeric") for name in "abc"),
+        Column("job", "category", ("none", "full")),
+    )
+    inputs = np.array([[1.0, 2, 3, 0], [4, 5, 6, 1], [7, np.nan, 9, 1]])
+    attributions = np.array([[0.1, 0.2, -0.3, 0.4], [0, 0, 0, 2.0], [1, -2, 0.5, 0.5]], np.float32)
+    rows, answers, labels = np.array([0, 1, 2]), np.array([0, 1, 1]), np.array([0, 1, 0])
+    found = told_in_three_parts(
+        attributions, rows, answers, inputs, TASK, "kernel_shap", columns, labels
+    )
+    # .9 of 1.0, all of 2, 3.5 of 4
+    assert found.value == pytest.approx(mean(np.array([0.9, 1.0, 0.875]), unit="x").value, abs=1e-6)
+    table = found.evidence[0]
+    assert isinstance(table, Table)
+    assert table.rows[0] == (2, "yes", "no", "b is missing (-2); a is 7 (+1); c is 9 (+0.5)")
+    assert table.rows[2] == (1, "yes", "yes", "job is full (+2)")
+
+
+def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:
+    attributions = np.random.default_rng(0).normal(size=(5, 64 * 64)).astype(np.float32)
+    found = told_in_three_parts(
+        attributions,
+        np.arange(5),
+        np.zeros(5, np.int64),
+        np.zeros((5, 3, 64, 64)),
+        TASK,
+        "deeplift",
+    )
+    pictures = [e for e in found.evidence if isinstance(e, Matrix)]
+    assert len(pictures) == 3
+    assert len(pictures[0].values) == 32
+    assert np.sum(pictures[0].values) == pytest.approx(attributions[0].sum(), abs=1.0)
+
+
+def test_nothing_attributed_is_nothing_told() -> None:
+    with pytest.raises(NotApplicable, match="not 0"):
+        told_in_three_parts(
+            np.zeros((2, 3)), np.arange(2), np.zeros(2, int), np.zeros((2, 3)), TASK, "x"
+        )
