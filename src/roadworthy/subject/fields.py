@@ -70,6 +70,7 @@ def fields_of(subject: Subject) -> Fields:
         "task": subject.task,
         "modality": subject.modality,
         "roles": subject.roles,
+        "people": subject.people,
         "device": "cpu",
         "input_range": _input_range(subject),
         "decision_rule": subject.decision_rule or Missing("not_applicable", NO_RULE),

@@ -86,6 +86,8 @@ def test_the_check_counts_whom_changes_help_and_says_them_in_sentences() -> None
     sentence = table.rows[0][-1]  # type: ignore[union-attr]
     assert " were " in sentence
     assert " instead of " in sentence
+    private = answers_within_reach(asked(), ROWS, TASK, COLUMNS, people=True).evidence[0]
+    assert " instead of " not in private.rows[0][-1]  # type: ignore[union-attr]
     assert table.rows[0][1:3] == ("refused", "granted")  # type: ignore[union-attr]
 
 

@@ -29,6 +29,10 @@ def test_of_a_table_the_three_largest_parts_are_told_in_a_sentence_wrong_answers
     assert isinstance(table, Table)
     assert table.rows[0] == (2, "yes", "no", "b is missing (-2); a is 7 (+1); c is 9 (+0.5)")
     assert table.rows[2] == (1, "yes", "yes", "job is full (+2)")
+    private = told_in_three_parts(
+        attributions, rows, answers, inputs, TASK, "kernel_shap", columns, labels, people=True
+    )
+    assert private.evidence[0].rows[0][-1] == "b (-2); a (+1); c (+0.5)"  # type: ignore[union-attr]
 
 
 def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:

@@ -92,6 +92,7 @@ def answers_within_reach(
     test_inputs: np.ndarray,
     task: "Task",
     columns: "tuple[Column, ...] | None" = None,
+    people: bool = False,
 ) -> Measurement:
     """How often three feasible changes or fewer would have brought another answer.
 
@@ -109,7 +110,7 @@ def answers_within_reach(
             each.row,
             task.classes[each.answer],
             task.classes[each.other],
-            _sentence(each, test_inputs, columns),
+            _sentence(each, None if people else test_inputs, columns),
         )
         for each in sorted(found, key=lambda each: len(each.changes))[:SENTENCES]
     ]
@@ -226,11 +227,12 @@ def _size(
     return total
 
 
-def _sentence(of: Change, inputs: np.ndarray, columns: "tuple[Column, ...]") -> str:
-    said = [
-        f"{columns[j].name} were {_spelled(columns[j], value)} instead of {_spelled(columns[j], inputs[of.row, j])}"
-        for j, value in of.changes
-    ]
+def _sentence(of: Change, inputs: np.ndarray | None, columns: "tuple[Column, ...]") -> str:
+    """Say what would be different; what is now is not said of people."""
+    said: list[str] = []
+    for j, value in of.changes:
+        now = "" if inputs is None else f" instead of {_spelled(columns[j], inputs[of.row, j])}"
+        said.append(f"{columns[j].name} were {_spelled(columns[j], value)}{now}")
     return " and ".join(said)
 
 

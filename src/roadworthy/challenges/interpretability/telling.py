@@ -29,11 +29,12 @@ def told_in_three_parts(
     attribution_method: str,
     columns: "tuple[Column, ...] | None" = None,
     test_labels: np.ndarray | None = None,
+    people: bool = False,
 ) -> Measurement:
     """How much of an explanation the three largest parts make up: what can be told in a sentence.
 
     Share of the sum of all attributions by size, the mean over explained rows with Student's t. The table says in sentences what the answers of chosen rows rest on,
-    wrong ones first; of images, pictures show it. Whether such sentences may be believed is what `attribution_faithfulness` and
+    wrong ones first; of images, pictures show it. Of people the columns are named and their values are not. Whether such sentences may be believed is what `attribution_faithfulness` and
     `planted_feature_missed` measure.
 
     Unit: share of the explanation.
@@ -50,7 +51,7 @@ def told_in_three_parts(
     if columns:
         evidence = _sentences(
             chosen, test_attributions, test_explained_rows, test_explained_classes,
-            test_inputs, columns, task, test_labels,
+            None if people else test_inputs, columns, task, test_labels,
         )  # fmt: skip
     else:
         evidence = _pictures(
@@ -83,17 +84,18 @@ def _sentences(
     attributions: np.ndarray,
     rows: np.ndarray,
     answers: np.ndarray,
-    inputs: np.ndarray,
+    inputs: np.ndarray | None,
     columns: "tuple[Column, ...]",
     task: "Task",
     labels: np.ndarray | None,
 ) -> tuple[Evidence, ...]:
+    """Return a table of sentences; without inputs the values of columns are not told."""
     said: list[tuple[Cell, ...]] = []
     for k in chosen:
         row = int(rows[k])
         order = np.argsort(-np.abs(attributions[k]), kind="stable")[:PARTS]
         reasons = [
-            f"{columns[j].name} is {_spelled(columns[j], inputs[row, j])} ({attributions[k, j]:+.2g})"
+            f"{columns[j].name}{_value(columns[j], inputs, row, int(j))} ({attributions[k, j]:+.2g})"
             for j in order
             if attributions[k, j] != 0.0
         ]
@@ -123,6 +125,8 @@ def _pictures(
     found: list[Evidence] = []
     for k in chosen[:PICTURES]:
         picture = _reduced(attributions[k].reshape(size))
+        # Hundredths of the largest: what is less is not seen.
+        digits = 2 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
         answer = task.classes[int(answers[k])] if task.is_classification else "its number"
         found.append(
             Matrix(
@@ -131,7 +135,7 @@ def _pictures(
                 column=Axis("pixel column"),
                 rows=tuple(str(i) for i in range(picture.shape[0])),
                 columns=tuple(str(i) for i in range(picture.shape[1])),
-                values=tuple(tuple(float(f"{v:.3g}") for v in line) for line in picture),
+                values=tuple(tuple(round(float(v), digits) for v in line) for line in picture),
                 value=Axis("adds to the score"),
             )
         )
@@ -143,6 +147,10 @@ def _reduced(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[0] // factor, picture.shape[1] // factor
     cut = picture[: height * factor, : width * factor]
     return cut.reshape(height, factor, width, factor).sum(axis=(1, 3))
+
+
+def _value(column: "Column", inputs: np.ndarray | None, row: int, j: int) -> str:
+    return "" if inputs is None else f" is {_spelled(column, inputs[row, j])}"
 
 
 def _spelled(column: "Column", value: float) -> str:
