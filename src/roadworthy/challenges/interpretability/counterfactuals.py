@@ -92,7 +92,7 @@ def answers_within_reach(
     test_inputs: np.ndarray,
     task: "Task",
     columns: "tuple[Column, ...] | None" = None,
-    people: bool = False,
+    people: bool | None = None,
 ) -> Measurement:
     """How often three feasible changes or fewer would have brought another answer.
 

@@ -29,7 +29,7 @@ def told_in_three_parts(
     attribution_method: str,
     columns: "tuple[Column, ...] | None" = None,
     test_labels: np.ndarray | None = None,
-    people: bool = False,
+    people: bool | None = None,
 ) -> Measurement:
     """How much of an explanation the three largest parts make up: what can be told in a sentence.
 
