@@ -28,7 +28,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("roadworthy.engine.run.time", made)
+    for name in ("run", "recall"):
+        monkeypatch.setattr(sys.modules[f"roadworthy.engine.{name}"], "time", made)
     return made
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from roadworthy.engine import Lacking, Registry, Store, artifact, compute, recall
+from roadworthy.engine import Lacking, Registry, Store, advance, artifact, compute, recall
 
 MADE: list[int] = []
 PASSING = [0.0]  # seconds, as the engine sees them
@@ -107,3 +108,95 @@ def test_outside_of_a_run_everything_is_made() -> None:
     MADE.clear()
     assert [a.tolist() for a in _all([5, 5, 6])] == [[10], [10], [12]]
     assert sorted(MADE) == [5, 6]
+
+
+# What a value took to make, whenever and for whomever its parts were made
+
+
+@artifact()
+def one_by_one() -> list[int]:
+    return recall(doubled, "timed", [(i,) for i in range(3)], lambda _: _told(steps_at_once=1))
+
+
+@artifact()
+def all_at_once() -> list[int]:
+    return recall(doubled, "timed", [(i,) for i in range(3)], lambda _: _told(steps_at_once=3))
+
+
+def _told(*, steps_at_once: int) -> Iterable[tuple[int, int]]:
+    """Make three parts in 1, 2 and 3 seconds of two steps each; or together, done after 2, 3 and 5 steps."""
+    done = 0
+    for position in range(3):
+        for _ in range(2 if position == 0 or steps_at_once == 1 else position):
+            PASSING[0] += (position + 1) / 2 if steps_at_once == 1 else 3.0
+            done += steps_at_once
+            advance(done, 6)
+        yield position, position
+
+
+def _the(position: int) -> list[int]:
+    def make(lacking: Sequence[Lacking]) -> Iterable[tuple[int, int]]:
+        PASSING[0] += 7.0
+        yield 0, position
+
+    return recall(doubled, "timed", [(position,)], make)
+
+
+@artifact()
+def the_second() -> list[int]:
+    return _the(1)
+
+
+@artifact()
+def the_last() -> list[int]:
+    return _the(2)
+
+
+TIMED = Registry.of(one_by_one, all_at_once, the_second, the_last)
+
+
+def took(name: str, store: Store) -> float | None:
+    seconds = compute(TIMED, {}, [name], store=store)[name].took
+    return None if seconds is None else round(seconds, 9)
+
+
+@pytest.fixture
+def passing(clock: Any) -> None:
+    clock.perf_counter = lambda: PASSING[0]
+
+
+@pytest.mark.usefixtures("passing")
+def test_a_part_that_is_found_took_what_it_took_when_it_was_made(tmp_path: Path) -> None:
+    assert took("one_by_one", Store(tmp_path)) == 6.0
+    assert took("the_second", Store(tmp_path)) == 2.0  # not the moment that finding it takes
+    assert took("the_second", Store(tmp_path)) == 2.0  # which is found itself now
+    assert took("one_by_one", Store(tmp_path)) == 6.0
+    assert took("the_second", Store()) == 7.0  # alone
+
+
+@pytest.mark.usefixtures("passing")
+def test_what_a_part_took_that_was_made_together_with_others_is_not_known(tmp_path: Path) -> None:
+    assert took("all_at_once", Store(tmp_path)) == 15.0
+    assert took("the_second", Store(tmp_path)) is None
+    assert took("the_last", Store(tmp_path)) is None
+
+
+@pytest.mark.usefixtures("passing")
+def test_what_was_begun_by_a_run_that_was_killed_took_longer_than_is_known(tmp_path: Path) -> None:
+    @artifact()
+    def half() -> list[int]:
+        def make(lacking: Sequence[Lacking]) -> Iterable[tuple[int, int]]:
+            assert lacking[0].unfinished is not None
+            if not lacking[0].unfinished.exists():
+                lacking[0].unfinished.write_text("half")
+                raise KeyboardInterrupt
+            yield 0, 1
+
+        return recall(doubled, "half timed", [(1,)], make)
+
+    registry = Registry.of(half)
+    cut = compute(registry, {}, ["half"], store=Store(tmp_path))["half"]
+    assert cut.state == "interrupted"
+    for _ in range(2):
+        found = compute(registry, {}, ["half"], store=Store(tmp_path))["half"]
+        assert (found.state, found.took) == ("done", None)

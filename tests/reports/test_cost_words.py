@@ -1,6 +1,10 @@
 """Costs in words: in the unit that a person would say them in, and as one where timings alone differ."""
 
-from roadworthy.reports.cost_words import costs
+from dataclasses import replace
+
+import synthetic_effects as made
+
+from roadworthy.reports.cost_words import cost_line, costs, training_words
 from roadworthy.results import Cost
 
 
@@ -17,3 +21,14 @@ def test_small_times_have_small_units_and_what_is_not_known_is_a_dash() -> None:
 def test_a_cost_within_a_twentieth_is_the_same() -> None:
     same = costs(Cost(1.0, 1.0, 1, 100), Cost(1.04, 1.2, 1, 100))
     assert [c.changes for c in same] == [False, True, False]
+
+
+def test_a_training_that_is_not_known_is_said_with_the_reason() -> None:
+    trained, shared = Cost(2.0, 1.0, 10, 40), Cost(None, 1.0, 10, 40)
+    assert training_words(trained, trained) == ""
+    assert training_words(Cost(), shared) == "", "nor was it before"
+    assert training_words(trained, Cost()) == "", "there is no model to train"
+    candidate = replace(made.candidates()[0], before=trained, after=shared)
+    assert cost_line(candidate) == (
+        "training 2 s → not known, for it was trained together with others"
+    )

@@ -31,7 +31,10 @@ class Outcome:
         Of what raised, here or in what this one needs.
     from_store : bool
     seconds : float
-        Spent on this node alone.
+        Spent on this node alone, in this run.
+    took : float or None
+        Seconds that the value took to make, in whatever run, with those of its parts that other nodes made
+        (`recall`). None where that is not known, as of a model that was trained together with others.
     key : str
         In the store; "" where there is none.
     """
@@ -44,6 +47,7 @@ class Outcome:
     traceback: str | None = None
     from_store: bool = False
     seconds: float = 0.0
+    took: float | None = None
     key: str = ""
 
 

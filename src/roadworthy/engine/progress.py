@@ -16,6 +16,11 @@ def advance(done: int, total: int) -> None:
         listener(done, total)
 
 
+def heard_by() -> Listener | None:
+    """Return who listens now."""
+    return _LISTENER.get()
+
+
 @contextmanager
 def listening(listener: Listener) -> Generator[None]:
     """Let `listener` hear what is said by `advance` within the block."""

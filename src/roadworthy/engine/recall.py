@@ -4,15 +4,18 @@ An artifact that trains forty networks is one node of the graph; its parts are k
 shared with other artifacts one by one, so that a killed run loses at most the part it was at.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from roadworthy.engine.identity import Fingerprint, Identifier, base_versions
+from roadworthy.engine.progress import Listener, heard_by, listening
 from roadworthy.engine.store import Store
 
 UNFINISHED = "unfinished"
@@ -40,11 +43,15 @@ Make = Callable[[Sequence[Lacking]], Iterable[tuple[int, Any]]]  # Any: what an 
 
 @dataclass(frozen=True)
 class Keeper:
-    """What a run offers to the node that it computes. `pause` ends the node where time is up."""
+    """What a run offers to the node that it computes. `pause` ends the node where time is up.
+
+    `elsewhere` takes the seconds that parts of the node took in other nodes or runs, None where that is not known.
+    """
 
     store: Store
     identifier: Identifier
     pause: Callable[[], None]
+    elsewhere: list[float | None] = field(default_factory=list[float | None])
 
 
 _KEEPER: ContextVar[Keeper | None] = ContextVar("roadworthy keeper", default=None)
@@ -89,22 +96,74 @@ def recall(
     values: dict[str, Any] = {}  # Any: see above
     for key in dict.fromkeys(keys):
         found = store.get(key.digest) if keeper is not None and key.unknown is None else None
-        if found is not None:
+        if keeper is not None and found is not None:
             values[key.digest] = found.value
+            keeper.elsewhere.append(found.seconds)
     lacking: dict[str, Lacking] = {}
     for position, key in enumerate(keys):
         if key.digest not in values and key.digest not in lacking:
             lacking[key.digest] = Lacking(position, _unfinished(keeper, key))
     if lacking:
-        for position, value in make(list(lacking.values())):
+        begun = {digest for digest, each in lacking.items() if _is_begun(each)}
+        for position, value, seconds in _timed(
+            make(list(lacking.values())), alone=len(lacking) == 1
+        ):
             key = keys[position]
             if keeper is not None and key.unknown is None:
-                value = store.put(key.digest, value)
+                known = None if key.digest in begun else seconds
+                value = store.put(key.digest, value, known)
                 _remove(lacking[key.digest].unfinished)
             values[key.digest] = value
             if keeper is not None:
+                if key.digest in begun:
+                    keeper.elsewhere.append(None)
                 keeper.pause()
     return [values[key.digest] for key in keys]
+
+
+class _Made(NamedTuple):
+    """A part that was made, and the seconds that it took; None where it was made together with others."""
+
+    position: int
+    value: Any  # Any: what an artifact may return
+    seconds: float | None
+
+
+def _timed(parts: Iterable[tuple[int, Any]], *, alone: bool) -> Iterator[_Made]:  # Any: see above
+    """Time each part.
+
+    Several that are made together end together, or one ends while others go on: the seconds between them are
+    nobody's own. What makes them tells so, by advancing as many steps at a time.
+    """
+    making = iter(parts)
+    while True:
+        steps = _Steps(heard_by())
+        start = time.perf_counter()
+        with listening(steps.hear):
+            made = next(making, None)
+        if made is None:
+            return
+        seconds = time.perf_counter() - start
+        yield _Made(*made, seconds if alone or steps.were_single else None)
+
+
+class _Steps:
+    """How steps were told: one at a time, or several."""
+
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
+        self._done: list[int] = []
+
+    def hear(self, done: int, total: int) -> None:
+        """Take note of how far it is, and hand it on."""
+        self._done.append(done)
+        if self._listener is not None:
+            self._listener(done, total)
+
+    @property
+    def were_single(self) -> bool:
+        """Whether there were several, each of them one at most."""
+        return len(self._done) > 1 and all(b - a <= 1 for a, b in pairwise(self._done))
 
 
 def _keys(
@@ -131,6 +190,11 @@ def _unfinished(keeper: Keeper | None, key: Fingerprint) -> Path | None:
     folder = keeper.store.path / UNFINISHED
     folder.mkdir(exist_ok=True)
     return folder / f"{key.digest}.safetensors"
+
+
+def _is_begun(part: Lacking) -> bool:
+    """Whether a run that was killed has done some of the work."""
+    return part.unfinished is not None and part.unfinished.exists()
 
 
 def _remove(file: Path | None) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ class _Run:
         self._pending: set[str] = set()
         self._sought: set[str] = set()  # in the store, and not there
         self._requested: frozenset[str] = frozenset()
-        self._keeper = Keeper(store, Identifier(), self._pause)
+        self._identifier = Identifier()
 
     def outcome(self, name: str) -> Outcome:
         """Return what became of a requested name."""
@@ -124,7 +125,7 @@ class _Run:
 
     def execute(self, names: list[str], identifier: Identifier) -> None:
         """Bring the requested nodes to an end, cheapest first."""
-        self._keeper = Keeper(self._store, identifier, self._pause)
+        self._identifier = identifier
         self._keys = keys_of(self._graph, identifier, self._seed)
         self._requested = frozenset(names)
         requested = [name for name in names if name in self._graph.nodes]
@@ -197,7 +198,7 @@ class _Run:
             found_so = Outcome(node.name, "not_applicable", None, "not_applicable", reason)
         else:
             self._values[node.name] = found.value
-            found_so = Outcome(node.name, "done")
+            found_so = Outcome(node.name, "done", took=found.seconds)
         self._end(node, replace(found_so, from_store=True, key=key or ""))
         self._emit(Finished(node.name, 0.0, from_store=True, key=key or ""))
         return True
@@ -207,18 +208,19 @@ class _Run:
             self._end(node, _over_budget(node.name))
             return
         self._emit(Started(node.name))
-        start = time.perf_counter()
+        stopwatch = _Stopwatch()
+        keeper = Keeper(self._store, self._identifier, self._pause, stopwatch.elsewhere)
         try:
             with (
                 listening(lambda done, total: self._emit(Progress(node.name, done, total))),
-                keeping(self._keeper),
+                keeping(keeper),
             ):
-                result = attempt(lambda: self._value_of(node))
+                result = attempt(lambda: self._value_of(node, stopwatch))
         except _OverBudget:
             self._end(node, _over_budget(node.name))
             return
-        seconds = time.perf_counter() - start
-        outcome = replace(self._judged(node, result), seconds=seconds)
+        seconds = stopwatch.seconds
+        outcome = replace(self._judged(node, result), seconds=seconds, took=stopwatch.took)
         self._end(node, outcome)
         if outcome.state == "error":
             self._emit(Failed(node.name, outcome.reason or "", seconds))
@@ -239,7 +241,9 @@ class _Run:
             return Outcome(name, "error", None, "user_error", str(result.error))
         return Outcome(name, "error", None, "error", result.reason, result.traceback)
 
-    def _value_of(self, node: Node) -> Any:  # Any: what the function returns
+    def _value_of(
+        self, node: Node, stopwatch: "_Stopwatch"
+    ) -> Any:  # Any: what the function returns
         arguments = self._arguments(node)
         rows = row_parameters(node, self._graph, arguments)
         cut = cut_of(node, rows, arguments)
@@ -257,7 +261,7 @@ class _Run:
             return value
         if key is None:
             return self._store.unkept(value)
-        return self._keep(lambda: self._store.put(key, value))
+        return self._keep(lambda: self._store.put(key, value, stopwatch.took))
 
     def _call(
         self, node: Node, arguments: Arguments, first: int, n: int | None
@@ -320,6 +324,25 @@ class _Run:
     def _pause(self) -> None:
         if self._is_over():
             raise _OverBudget
+
+
+class _Stopwatch:
+    """How long a node takes, and how long its parts took that were there already."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self.elsewhere: list[float | None] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self._start
+
+    @cached_property
+    def took(self) -> float | None:
+        """All seconds behind its value, when first asked for; None where those of a part are not known."""
+        known = [each for each in self.elsewhere if each is not None]
+        return self.seconds + sum(known) if len(known) == len(self.elsewhere) else None
 
 
 def _over_budget(name: str) -> Outcome:

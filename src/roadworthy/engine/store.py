@@ -38,14 +38,19 @@ MEMORY_BYTES = 1 << 29
 MAPPED_FROM = 1 << 23  # bytes of a value; a larger one is handed on mapped, not in memory
 NOT_APPLICABLE = "not applicable"
 VALUE = "value"
+SECONDS = "seconds"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A stored result: a value, or why the quantity does not exist (`not_applicable`)."""
+    """A stored result: a value, or why the quantity does not exist (`not_applicable`).
+
+    `seconds` is what it took to make; None where nobody said.
+    """
 
     value: Any = None  # Any: what an artifact returned
     not_applicable: str | None = None
+    seconds: float | None = None
 
 
 class Store:
@@ -85,15 +90,18 @@ class Store:
             return self._found(encoded)
         return self.read(self._file(key)) if self.path is not None else None
 
-    def put(self, key: str, value: Any) -> Any:  # Any: what an artifact returned
-        """Keep a value and return it as the next run will find it.
+    def put(
+        self, key: str, value: Any, seconds: float | None = None
+    ) -> Any:  # Any: what an artifact returned
+        """Keep a value, and the seconds that it took to make, and return it as the next run will find it.
 
         Raises
         ------
         TypeError
             When the value holds something that cannot be kept.
         """
-        return self._kept(key, encode({VALUE: value}, self._records)).value
+        timed = {} if seconds is None else {SECONDS: seconds}
+        return self._kept(key, encode({VALUE: value, **timed}, self._records)).value
 
     def put_not_applicable(self, key: str, reason: str) -> None:
         """Keep that the quantity does not exist."""
@@ -182,7 +190,7 @@ class Store:
 
     def _found(self, encoded: Encoded) -> Found:
         held = decode(encoded, self._records)
-        return Found(held.get(VALUE), held.get(NOT_APPLICABLE))
+        return Found(held.get(VALUE), held.get(NOT_APPLICABLE), held.get(SECONDS))
 
     def _write(self, file: Path, structure: Any, tensors: list[Tensor]) -> bool:  # Any: JSON
         """Write a file in one step; False (and `problem`) where that fails."""

@@ -13,7 +13,6 @@ from roadworthy.procedures.choice import chosen_checks
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.pictures import with_pictures
 from roadworthy.procedures.rows import ROW_ARTIFACTS, RowTable, row_table
-from roadworthy.procedures.training_time import keep_training_time
 from roadworthy.results import (
     SCHEMA_VERSION,
     Audit,
@@ -121,7 +120,7 @@ def audit(
     checks = chosen_checks(registry, request.only, request.skip)
     fields = {**fields_of(subject), "device": request.device, **request.purpose_fields}
     rows = [name for name in ROW_ARTIFACTS if engine.exists(registry, fields, name)]
-    counter = _Counter(store, emit)
+    counter = _Counter(emit)
     outcomes = engine.compute(
         registry,
         fields,
@@ -164,10 +163,9 @@ def audit(
 
 
 class _Counter:
-    """Counts what was computed and what was kept from before, keeps times of training, and hands every event on."""
+    """Counts what was computed and what was kept from before, and hands every event on."""
 
-    def __init__(self, store: Store, emit: Callable[[object], None] | None) -> None:
-        self._store = store
+    def __init__(self, emit: Callable[[object], None] | None) -> None:
         self._emit = emit
         self.computed = 0
         self.reused = 0
@@ -176,7 +174,6 @@ class _Counter:
         if isinstance(event, engine.Finished):
             self.reused += event.from_store
             self.computed += not event.from_store
-            keep_training_time(event, self._store)
         if self._emit is not None:
             self._emit(event)
 

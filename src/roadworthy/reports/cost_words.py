@@ -8,6 +8,7 @@ from roadworthy.results import Candidate, Cost
 SAME_COST = 0.05  # of the cost: timings differ that much by themselves
 SIZES = ("B", "kB", "MB", "GB", "TB")
 TIMES = ("ms", "µs", "ns")
+TOGETHER = "not known, for it was trained together with others"
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,19 @@ def costs(before: Cost, after: Cost) -> tuple[CostChange, ...]:
     )
 
 
+def training_words(before: Cost, after: Cost) -> str:
+    """Say why nobody knows what a repaired model takes to train, "" where that is known or was not known before."""
+    is_unknown = after.training_seconds is None and after.bytes is not None
+    return TOGETHER if is_unknown and before.training_seconds is not None else ""
+
+
 def cost_line(candidate: Candidate) -> str:
     """Say the costs that change in one line, "" where none is known."""
     known = [c for c in costs(candidate.before, candidate.after) if c.ratio]
-    moved = [c for c in known if c.changes]
-    if known and not moved:
-        return "costs as much as before"
-    return ", ".join(f"{c.name.lower()} {c.before} → {c.after} ({c.ratio})" for c in moved)
+    said = [f"{c.name.lower()} {c.before} → {c.after} ({c.ratio})" for c in known if c.changes]
+    if why := training_words(candidate.before, candidate.after):
+        said.append(f"training {_seconds(candidate.before.training_seconds)} → {why}")
+    return ", ".join(said) if said or not known else "costs as much as before"
 
 
 def _seconds(value: float | None) -> str:

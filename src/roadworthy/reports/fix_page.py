@@ -72,6 +72,7 @@ class CandidateView:
     untouched: int
     left_out: int
     costs: tuple[cost_words.CostChange, ...]
+    training: str
     open: bool
 
 
@@ -145,6 +146,7 @@ def _candidate(fix: Fix, candidate: Candidate, extent: Extent) -> CandidateView:
         untouched=len(effects) - len(touched),
         left_out=max(0, len(touched) - extent.effects),
         costs=cost_words.costs(candidate.before, candidate.after),
+        training=cost_words.training_words(candidate.before, candidate.after),
         open=candidate.accepted or len(fix.candidates) == 1,
     )
 

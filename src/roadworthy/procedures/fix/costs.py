@@ -7,10 +7,10 @@ import numpy as np
 
 from roadworthy.engine import artifact, exists
 from roadworthy.procedures.paired import Side
-from roadworthy.procedures.training_time import WEIGHTS, training_time
 from roadworthy.results import Cost
 from roadworthy.subject import Predictor
 
+WEIGHTS = "weights"
 MOST_ROWS = 1000
 TIMES = 3
 MOST_TIMES = 1000
@@ -38,13 +38,14 @@ TIMING = milliseconds_per_row
 def cost_of(side: Side) -> Cost:
     """Return what the model of a subject costs; None for what cannot be known of it.
 
-    Seconds of training are those of the run that trained it, kept beside its weights.
+    Seconds of training are those of the run that trained it. They are not known of a model that was trained
+    together with others: alone it would have taken longer than its share.
     """
     names = [n for n in (WEIGHTS, TIMING.__name__) if exists(side.how.registry, side.fields, n)]
     known = side.values(names)
     weights, spent = known.get(WEIGHTS), known.get(TIMING.__name__)
     trained = WEIGHTS in names and WEIGHTS not in side.fields
-    seconds = training_time(side.outcomes([WEIGHTS])[WEIGHTS], side.how.store) if trained else None
+    seconds = side.outcomes([WEIGHTS])[WEIGHTS].took if trained else None
     parameters, size = _size(weights)
     return Cost(
         training_seconds=None if seconds is None else round(seconds, 3),

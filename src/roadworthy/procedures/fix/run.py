@@ -20,7 +20,6 @@ from roadworthy.procedures.fix.trial import OUT_OF_TIME, Tried, blank_candidate,
 from roadworthy.procedures.fix.words import named
 from roadworthy.procedures.fix.workshop import Means, Workshop, mark_of
 from roadworthy.procedures.proof import ProofLog
-from roadworthy.procedures.training_time import keep_training_time
 from roadworthy.results import EFFECTS_VERSION, Audit, Effect, Fix
 from roadworthy.subject import Subject
 from roadworthy.subject.label_review import LabelReview
@@ -118,7 +117,7 @@ def fix(
     _require_validation(subject)
     log = ProofLog(proof_log)
     checks = tuple(chosen_checks(registry, request.only, request.skip))
-    counter = _Counter(registry, store, emit)
+    counter = _Counter(registry, emit)
     means = replace(means or MEANS.get(request.profile, MEANS["standard"]), seeds=seeds)
     deadline = None if request.budget is None else time.monotonic() + request.budget
     progress = _Progress()
@@ -325,10 +324,7 @@ class _Counter:
     Live objects (a loaded model that a remedy is handed) are made anew in every run and not counted.
     """
 
-    def __init__(
-        self, registry: Registry, store: Store, emit: Callable[[object], None] | None
-    ) -> None:
-        self._store = store
+    def __init__(self, registry: Registry, emit: Callable[[object], None] | None) -> None:
         self._emit = emit
         self._live = {
             name
@@ -348,5 +344,4 @@ class _Counter:
         if isinstance(event, Finished) and event.name not in self._live:
             self.reused += event.from_store
             self.computed += not event.from_store
-            keep_training_time(event, self._store)
         self.emit(event)
