@@ -88,7 +88,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One strength of a mitigation, as measured by the target check on validation rows."""
+    """One strength of a mitigation, as measured by the target check on validation rows.
+
+    `reason` says why it has no value, or which check it harms on these rows: such a strength is passed over as
+    long as there is another.
+    """
 
     strength: float
     value: float | None

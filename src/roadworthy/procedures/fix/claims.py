@@ -46,11 +46,16 @@ def compared_on(before: Side, after: Side, checks: list[str]) -> dict[str, Compa
         Where one side of a check was not reached.
     """
     found = Comparison(before, after).compared(checks)
+    refuse_out_of_time(found)
+    return found
+
+
+def refuse_out_of_time(found: Mapping[str, Compared]) -> None:
+    """Raise `OutOfTime` where one side of a check was not reached."""
     for each in found.values():
         for outcome in (each.before, each.after):
             if outcome.state == "budget":
                 raise OutOfTime(outcome.reason)
-    return found
 
 
 def rows_of(shop: Workshop, target: str) -> Rows:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from roadworthy.engine import ArtifactMark, Marked, Outcome, suggestion
-from roadworthy.engine.identity import Identifier
-from roadworthy.engine.keys import keys_of
+from roadworthy.engine import Marked, Outcome, suggestion
 from roadworthy.procedures.description import describe
+from roadworthy.procedures.fix.affordable import dear_checks
 from roadworthy.procedures.fix.changes import changes_between
 from roadworthy.procedures.fix.claims import (
     Claimed,
@@ -33,7 +32,6 @@ from roadworthy.results import Candidate, Cost, Effect, Opening
 from roadworthy.subject import Subject
 
 LEAST_SEEDS = 5
-OWN_TRAINING = ("weights",)
 LEFT_OUT = (
     "left out by this profile, because it trains models of its own; a more thorough one measures it"
 )
@@ -92,11 +90,11 @@ def tried(
         )
         return Tried(replace(blank, state="not_applicable", reason=said))
     try:
-        chosen = chosen_strength(shop, marked, target)
+        chosen = chosen_strength(shop, marked, target, checks)
         blank = replace(blank, strength=chosen.strength, attempts=chosen.attempts)
         if chosen.subject is None or chosen.strength is None:
             return _unapplied(blank, chosen)
-        sham, control = chosen_sham(shop, marked, target, chosen.subject)
+        sham, control = chosen_sham(shop, marked, target, chosen.subject, checks)
         proposed = Proposed(
             name=marked.name,
             title=blank.title,
@@ -230,28 +228,14 @@ def _compared(
     shop: Workshop, after: Side, proposed: Proposed, checks: Sequence[str]
 ) -> dict[str, Compared]:
     every = list(dict.fromkeys((*checks, proposed.target)))
-    dear = set() if shop.means.dear_checks else _dear(shop, after, every) - {proposed.target}
+    left_out = not shop.means.dear_checks
+    dear = dear_checks(shop.base, after, every) - {proposed.target} if left_out else set[str]()
     found = compared_on(shop.base, after, [c for c in every if c not in dear])
     for check in dear:
         before = shop.base.outcomes([check])[check]
         absent = Outcome(check, "not_applicable", reason=LEFT_OUT)
         found[check] = Compared(check, before, absent, None, untouched=False, reason=LEFT_OUT)
     return {check: found[check] for check in every}
-
-
-def _dear(shop: Workshop, after: Side, checks: Sequence[str]) -> set[str]:
-    """Return the checks that would train models of their own on the changed subject, or attack it anew."""
-    graphs = [side.graph(checks) for side in (shop.base, after)]
-    identifier = Identifier(shop.registry.packages)
-    keys = [keys_of(graph, identifier, shop.how.seed) for graph in graphs]
-    trains: dict[str, bool] = {}
-    for name, node in graphs[1].nodes.items():  # needs come before what needs them
-        of_its_own = node.mark.cost in ("training", "attack") and name not in OWN_TRAINING
-        own_model = name in OWN_TRAINING and isinstance(node.mark, ArtifactMark)
-        below = any(trains.get(need.name, False) for need in node.needs)
-        is_same = name in keys[0] and name in keys[1] and keys[0][name] == keys[1][name]
-        trains[name] = not is_same and not own_model and (of_its_own or below)
-    return {check for check in checks if trains.get(check, False)}
 
 
 def _beyond_sham(shop: Workshop, after: Side, proposed: Proposed, these: Claimed) -> Claimed:

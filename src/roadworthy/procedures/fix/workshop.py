@@ -93,6 +93,7 @@ class Workshop:
             emit=emit,
         )
         self.base = self.side(subject)
+        self.base_on_validation = self.on(subject, "validation")
         self.filled = self._filled_like(subject)
         self._reseeded: dict[int, tuple[Subject, ...]] = {}
 

@@ -134,10 +134,12 @@ class Comparison:
         self.before = before
         self.after = after
         self.how = before.how
-        known = [self._with_ids(side) for side in (before, after)]
-        self.pairs: Mapping[str, Pairs] = paired_rows(
-            before.fields, after.fields, known[0], known[1]
-        )
+
+    @cached_property
+    def pairs(self) -> Mapping[str, Pairs]:
+        """Which rows of each split are the same."""
+        known = [self._with_ids(side) for side in (self.before, self.after)]
+        return paired_rows(self.before.fields, self.after.fields, known[0], known[1])
 
     @property
     def shared_test_rows(self) -> int:
@@ -171,6 +173,22 @@ class Comparison:
             name: _reading(name, before[name])
             if name in same
             else _one(name, before[name], after[name], known.get(name))
+            for name in checks
+        }
+
+    def values_alone(self, checks: Sequence[str]) -> dict[str, Compared]:
+        """Measure checks on both sides and take what differs for what is: no row is redrawn, and no luck allowed for.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When the user stops it.
+        """
+        before, after = self.before.outcomes(checks), self.after.outcomes(checks)
+        return {
+            name: _reading(name, before[name])
+            if _is_measured(before[name], after[name]) and self._is_about_the_same(name)
+            else _one(name, before[name], after[name], None)
             for name in checks
         }
 

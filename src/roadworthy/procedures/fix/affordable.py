@@ -1,0 +1,38 @@
+"""Which checks a changed subject is measured on at little cost, and which would train or attack anew."""
+
+from collections.abc import Iterable
+
+from roadworthy.engine import ArtifactMark
+from roadworthy.engine.identity import Identifier
+from roadworthy.engine.keys import keys_of
+from roadworthy.procedures.paired import Side
+
+OWN_TRAINING = ("weights",)
+DEAR = ("training", "attack")
+
+
+def dear_checks(before: Side, after: Side, checks: Iterable[str]) -> set[str]:
+    """Return the checks that would train models of their own on the changed subject, or attack it anew."""
+    return _told(before, after, list(checks))[1]
+
+
+def light_checks(before: Side, after: Side, checks: Iterable[str]) -> list[str]:
+    """Return the checks that a change can have moved and that neither train nor attack anew."""
+    checks = list(checks)
+    same, dear = _told(before, after, checks)
+    return [check for check in checks if check not in same and check not in dear]
+
+
+def _told(before: Side, after: Side, checks: list[str]) -> tuple[set[str], set[str]]:
+    """Return the checks that have one identity on both sides, and the dear ones among the others."""
+    graphs = [side.graph(checks) for side in (before, after)]
+    identifier = Identifier(before.how.registry.packages)
+    keys = [keys_of(graph, identifier, before.how.seed) for graph in graphs]
+    same = {n for n in graphs[1].nodes if n in keys[0] and keys[0][n] == keys[1].get(n)}
+    dear: set[str] = set()
+    for name, node in graphs[1].nodes.items():  # needs come before what needs them
+        own_model = name in OWN_TRAINING and isinstance(node.mark, ArtifactMark)
+        below = any(need.name in dear for need in node.needs)
+        if name not in same and not own_model and (node.mark.cost in DEAR or below):
+            dear.add(name)
+    return same.intersection(checks), dear.intersection(checks)
