@@ -179,7 +179,7 @@ def from_command_line(
     registry = engine.Registry.discover(settled(named, sections).checks.plugins)
     settings = settled(named, sections, known_names(registry))
     files.require_writable(Path(settings.audit.out or RUNS))
-    _refuse_unknown(asked, registry)
+    _refuse_unknown(asked, registry, named)
     subject = chosen_subject(named, settings)
     if asked.accept:
         require_savable(subject)  # before an hour is spent, not after
@@ -216,8 +216,14 @@ def from_command_line(
     return report.exit_code
 
 
-def _refuse_unknown(asked: Asked, registry: engine.Registry) -> None:
+def _refuse_unknown(asked: Asked, registry: engine.Registry, named: str | None) -> None:
     """Refuse names that exist nowhere before anything is read or computed."""
+    unread = ""
+    if named is not None and Path(config.FILE_NAME).is_file():
+        unread = (
+            f" {config.FILE_NAME} is not read where a subject is named ({named}), and so the plug-ins that it names are "
+            "not known: install them, or give data and model in that file."
+        )
     known = {*registry.mitigations, *known_names(registry)}
     for option, names in (("--only", asked.only), ("--accept", asked.accept)):
         for name in names:
@@ -227,6 +233,7 @@ def _refuse_unknown(asked: Asked, registry: engine.Registry) -> None:
                 raise UserError(
                     f'{option} names "{strange[0]}", which is no mitigation, check or challenge.'
                     f"{engine.suggestion(strange[0], known)} `roadworthy list --mitigations` shows all."
+                    f"{unread}"
                 )
 
 

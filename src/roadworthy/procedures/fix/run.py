@@ -266,7 +266,7 @@ def _require_validation(subject: Subject) -> None:
         raise UserError(
             f"{subject.name} has no validation rows, on which the strength of a remedy is chosen (test rows must "
             "not be: they are what it is measured on). Give them with --validation FILE, or mark them in a "
-            "column and name it with --split COLUMN."
+            'column and name it with --split COLUMN; in a subject.py, give a split named "validation".'
         )
     test = subject.splits.get("test")
     if test is None or test.n == 0:
