@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import roadworthy
 from roadworthy import Recipe, Subject, UserError, cli, subject_from
@@ -215,6 +215,26 @@ def test_a_factory_that_cannot_be_repeated_claims_nothing_of_the_remedy() -> Non
     assert not remedy.holds
     assert "other initial weights under the same seed" in remedy.statement
     assert any("trainings cannot be repeated" in note for note in found.fix.notes)
+
+
+class OnCuda(nn.Linear):
+    """Moves its inputs to a device by name, whatever device it is on itself."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.cuda()).cpu()
+
+
+def on_cuda() -> nn.Module:
+    return OnCuda(4, 2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device of that name")
+def test_a_model_that_asks_for_cuda_by_name_is_told_with_the_way_out() -> None:
+    untried = replace(sure(recipe=Recipe(epochs=1)), network=Network(on_cuda, "mine.py:build"))
+    found = fixed(replace(untried, weights=None, predictor=None), COOLER)
+    assert one(found).state == "error"
+    assert "--device cuda" in one(found).reason
+    assert "x.device" in one(found).reason
 
 
 # Remedies of a plug-in

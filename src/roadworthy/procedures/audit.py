@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from roadworthy import engine
 from roadworthy.engine import Marked, Outcome, Registry, Store
+from roadworthy.procedures.absent_device import with_way_out
 from roadworthy.procedures.choice import chosen_checks
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.pictures import with_pictures
@@ -227,7 +228,7 @@ def _finding(
         challenge=mark.challenge,
         title=about.title,
         verdict="not_run",
-        reason=outcome.reason or "",
+        reason=with_way_out(outcome.reason or ""),
         requirement=requirement,
         required=requirement is not None,
         next=about.next,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from roadworthy.engine import Marked, Outcome, suggestion
+from roadworthy.procedures.absent_device import with_way_out
 from roadworthy.procedures.description import describe
 from roadworthy.procedures.fix.affordable import dear_checks
 from roadworthy.procedures.fix.changes import changes_between
@@ -148,9 +149,8 @@ def blank_candidate(shop: Workshop, marked: Marked, target: str) -> Candidate:
 def _unapplied(blank: Candidate, chosen: Chosen) -> Tried:
     """Return a candidate of which no strength could be measured on validation rows."""
     if chosen.broke is not None:
-        return Tried(
-            replace(blank, state="error", reason=chosen.reason, traceback=chosen.broke or None)
-        )
+        reason = with_way_out(chosen.reason)
+        return Tried(replace(blank, state="error", reason=reason, traceback=chosen.broke or None))
     return Tried(replace(blank, state="not_applicable", reason=chosen.reason))
 
 

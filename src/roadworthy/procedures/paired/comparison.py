@@ -11,6 +11,7 @@ import numpy as np
 from roadworthy.engine import CheckMark, Marked, Missing, Outcome, Registry, Store, compute
 from roadworthy.engine.graph import Graph, resolve
 from roadworthy.engine.identity import Identifier
+from roadworthy.procedures.absent_device import with_way_out
 from roadworthy.procedures.paired.again import Reaching, Unreachable
 from roadworthy.procedures.paired.pairing import Fields, Pairs, paired_rows, same_values
 from roadworthy.procedures.paired.redrawing import (
@@ -301,7 +302,7 @@ def _is_fact(before: Outcome, after: Outcome) -> bool:
 
 def _lack(before: Outcome, after: Outcome) -> str:
     sides = [
-        f"{when}: {outcome.reason or outcome.state}"
+        f"{when}: {with_way_out(outcome.reason or outcome.state)}"
         for when, outcome in (("before", before), ("after", after))
         if outcome.state != "done"
     ]
