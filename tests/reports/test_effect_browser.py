@@ -34,6 +34,10 @@ def test_nothing_reaches_beyond_the_screen_and_nothing_is_said_on_the_console(
     assert browser.js("document.documentElement.scrollWidth") <= width
     browser.js("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.js("document.documentElement.scrollWidth") <= width
+    assert browser.js(  # nor is a column of effects cut off within the page
+        "[...document.querySelectorAll('table.effects')].every("
+        "t => t.scrollWidth <= t.parentElement.clientWidth)"
+    )
     assert browser.problems() == []
     assert browser.requests() == []
 
@@ -48,7 +52,7 @@ def test_a_screen_reader_hears_headings_in_order_and_a_table_as_a_table(
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert browser.js("[...document.querySelectorAll('[role=img]')].every(i => i.ariaLabel)")
     assert browser.js(
-        "[...document.querySelectorAll('.matrix, .compared')].every("
+        "[...document.querySelectorAll('.matrix, .compared, .effects')].every("
         "t => [...t.querySelectorAll('tr, th, td')].every(c => c.getAttribute('role')))"
     )
 
