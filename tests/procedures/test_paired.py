@@ -18,10 +18,12 @@ from roadworthy.procedures.paired import (
     paired_effects,
 )
 from roadworthy.procedures.paired.again import length, taken
+from roadworthy.procedures.paired.redrawing import _same
 from roadworthy.quantities import identity
 from roadworthy.results import AtLeast, AtMost, Effect, Estimate, Measurement
 from roadworthy.statistics import bootstrap, fact, measured, paired_rate_difference, rate
 from roadworthy.statistics import mean as mean_of
+from roadworthy.statistics.slices import Conditions
 from roadworthy.subject import Grouping, Split, Subject, Task
 from roadworthy.subject.fields import fields_of
 
@@ -405,3 +407,13 @@ def test_groups_of_rows_are_redrawn_with_the_rows() -> None:
     assert again["sex"].codes.tolist() == [-1, -1, 0]
     assert again["age"].codes.tolist() == [1, 1, 2]
     assert length({**groups, "short": sex.take(np.array([0]))}) is None
+
+
+def test_conditions_of_rows_are_redrawn_with_them_and_told_apart_by_what_they_say() -> None:
+    codes = np.array([[0, 1], [1, 0], [-1, 1]])
+    one = Conditions(codes, ("a", "b"), (("a is 0", "a is 1"), ("b is 0", "b is 1")))
+    assert length(one) == 3
+    assert taken(one, np.array([2, 0, 0])).codes.tolist() == [[-1, 1], [0, 1], [0, 1]]
+    assert _same(one, Conditions(codes.copy(), one.names, one.values))
+    assert not _same(one, Conditions(codes.copy(), ("a", "c"), one.values))
+    assert not _same(one, one.take(np.array([1, 0, 2])))

@@ -13,6 +13,7 @@ import numpy as np
 
 from roadworthy.engine import ArtifactMark, generator
 from roadworthy.engine.graph import Graph, Node, divided
+from roadworthy.statistics.slices import Conditions
 from roadworthy.subject.columns import Attribute
 from roadworthy.subject.grouping import Grouping
 
@@ -32,7 +33,7 @@ class Rows:
     """A need with one entry per row of `split`."""
 
     split: str
-    value: Any  # Any: an array, an Attribute, a Grouping or a mapping of them
+    value: Any  # Any: an array, an Attribute, a Grouping, Conditions or a mapping of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +197,7 @@ def length(value: Any) -> int | None:  # Any: a value of the graph
         return len(value) if value.ndim else None
     if isinstance(value, Attribute):
         return len(value.values)
-    if isinstance(value, Grouping):
+    if isinstance(value, Grouping | Conditions):
         return len(value.codes)
     if isinstance(value, Mapping) and value:
         lengths = {length(each) for each in cast(Mapping[str, Any], value).values()}
@@ -208,7 +209,7 @@ def taken(value: Any, rows: np.ndarray) -> Any:  # Any: a value that has a lengt
     """Return a value at these rows."""
     if isinstance(value, Mapping):
         return {name: taken(each, rows) for name, each in cast(Mapping[str, Any], value).items()}
-    return value.take(rows) if isinstance(value, Attribute | Grouping) else value[rows]
+    return value.take(rows) if isinstance(value, Attribute | Grouping | Conditions) else value[rows]
 
 
 def _is_light(node: Node) -> bool:

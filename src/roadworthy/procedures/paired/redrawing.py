@@ -26,6 +26,7 @@ from roadworthy.statistics import (
     quantiles_on,
 )
 from roadworthy.statistics.intervals import exact_end
+from roadworthy.statistics.slices import Conditions
 from roadworthy.subject.columns import Attribute, Roles
 from roadworthy.subject.decision import DecisionRule
 from roadworthy.subject.grouping import Grouping
@@ -184,6 +185,9 @@ def _same(one: Any, other: Any) -> bool:  # Any: values of the graph
         return one.names == other.names and _same(one.values, other.values)
     if isinstance(one, Grouping) and isinstance(other, Grouping):
         return one.names == other.names and _same(one.codes, other.codes)
+    if isinstance(one, Conditions) and isinstance(other, Conditions):
+        named = (one.names, one.values) == (other.names, other.values)
+        return named and _same(one.codes, other.codes)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         left, right = cast(Mapping[str, Any], one), cast(Mapping[str, Any], other)
         return left.keys() == right.keys() and all(_same(left[k], right[k]) for k in left)
