@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from roadworthy.errors import UserError
 from roadworthy.files import write
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 FORMAT = "roadworthy checkpoint 1"
 SECONDS_BETWEEN = 5.0
 SAMPLED_VALUES = 1 << 22  # of inputs that tell one training from another
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    SafetensorError,
+)  # safetensors raises the second where a file has just gone
 
 Numbers = dict[str, Any]  # Any: JSON
 
@@ -71,7 +77,7 @@ class Checkpoint:
             "format": FORMAT,
             "identity": self.identity,
             "numbers": json.dumps(state.numbers),
-            "content": _digest(tensors),
+            "content": digest_of(tensors),
         }
         try:
             write(self.file, save(tensors, header))
@@ -81,7 +87,7 @@ class Checkpoint:
 
     def read(self) -> State | None:
         """Return the state that was laid down; None where there is none, or it is damaged or foreign."""
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         if self.file is None or not self.file.is_file():
             return None
@@ -91,9 +97,9 @@ class Checkpoint:
                 if (header.get("format"), header.get("identity")) != (FORMAT, self.identity):
                     return None
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 # no mapping
-        except (OSError, SafetensorError):
+        except UNREADABLE:
             return None
-        if header.get("content") != _digest(tensors):
+        if header.get("content") != digest_of(tensors):
             return None
         return State(tensors, json.loads(header["numbers"]))
 
@@ -113,28 +119,50 @@ def identity_of_training(
     import torch
 
     settings = json.dumps([torch.__version__, asdict(recipe), device], sort_keys=True, default=str)
-    parts = [settings.encode(), _digest(start).encode()]
+    parts = [settings.encode(), digest_of(start).encode()]
     for examples in (training, validation):
-        if examples is None:
-            parts.append(b"none")
-            continue
-        n = len(examples.target)
-        most = max(1, SAMPLED_VALUES // max(1, prod(examples.inputs.shape[1:])))
-        rows = np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64)
-        for array in (examples.target, examples.row_weights, examples.inputs[rows]):
-            parts.append(b"none" if array is None else _digest_of_array(array).encode())
+        parts += digests_of_examples(examples)
     return sha256(b"\n".join(parts)).hexdigest()
 
 
-def _digest(tensors: "Mapping[str, Tensor]") -> str:
+def digests_of_examples(examples: Examples | None) -> list[bytes]:
+    """Return what tells these rows from others: all targets and weights, evenly spread rows of the inputs."""
+    if examples is None:
+        return [b"none"]
+    n = len(examples.target)
+    most = max(1, SAMPLED_VALUES // max(1, prod(examples.inputs.shape[1:])))
+    rows = np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64)
+    arrays = (examples.target, examples.row_weights, examples.inputs[rows])
+    return [b"none" if each is None else digest_of_array(each).encode() for each in arrays]
+
+
+def numbers_in(file: Path, identity: str) -> Numbers | None:
+    """Return the numbers of a state without its tensors, which may be damaged; None as `Checkpoint.read`."""
+    from safetensors import safe_open
+
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, "pt") as opened:
+            header = opened.metadata() or {}
+    except UNREADABLE:
+        return None
+    if (header.get("format"), header.get("identity")) != (FORMAT, identity):
+        return None
+    return json.loads(header["numbers"])
+
+
+def digest_of(tensors: "Mapping[str, Tensor]") -> str:
+    """Return what tells these tensors from others."""
     digest = sha256()
     for name in sorted(tensors):
         array = tensors[name].detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {_digest_of_array(array)}\n".encode())
+        digest.update(f"{name} {digest_of_array(array)}\n".encode())
     return digest.hexdigest()
 
 
-def _digest_of_array(array: np.ndarray) -> str:
+def digest_of_array(array: np.ndarray) -> str:
+    """Return what tells an array from others."""
     digest = sha256(f"{array.dtype} {array.shape}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -8,46 +8,48 @@ away most of the price of a step, which is the dispatch of small operations.
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadworthy.training.checkpoint import State
 from roadworthy.training.conduct import Unstackable, conduct_of
 from roadworthy.training.divergence import refuse_divergence
+from roadworthy.training.fleet_checkpoint import Done, FleetCheckpoint
 from roadworthy.training.jobs import Diverged, Job
 from roadworthy.training.loop import mean_loss
-from roadworthy.training.losses import CrossEntropies, Penalties, RowLosses, SquaredErrors
-from roadworthy.training.objective import (
-    Objective,
-    gives_probabilities,
-    logit_shift,
-    with_classes,
+from roadworthy.training.losses import Penalties
+from roadworthy.training.members import (
+    amount_of,
+    built,
+    member_of,
+    pooled,
+    row_losses_of,
 )
-from roadworthy.training.preparation import prepared, refuse_untrainable
-from roadworthy.training.regularisation import penalised, set_dropout
-from roadworthy.training.running import reproducible, rows_at_a_time, tensor_of, threads
-from roadworthy.training.schedule import batch_count, learning_rate, orders
+from roadworthy.training.regularisation import penalised
+from roadworthy.training.running import reproducible, threads
+from roadworthy.training.schedule import learning_rate
 from roadworthy.training.stack import Stack
 from roadworthy.training.streaming import rows_on
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 Progress = Callable[[int, int], None]
-Trained = dict[str, np.ndarray] | Diverged
 
 
-def train_fleet(
-    jobs: Sequence[Job], *, progress: Progress | None = None
-) -> Iterator[tuple[int, Trained]]:
+def train_fleet(jobs: Sequence[Job], *, progress: Progress | None = None) -> Iterator[Done]:
     """Train jobs that share architecture, validation rows, batch size and kind of optimizer.
 
     Each model gets the initial weights, the preprocessing, the batches, the dropout masks and the number
     of steps that the loop would give it, so its weights are those of the loop within the tolerance of
     float32, whoever else is in the fleet. A model that is done leaves.
+
+    Where each job has a file for unfinished work, the state of all is laid down every few seconds, and a later call
+    for those whose weights were not handed on yet goes on from it and ends with the same weights, bit for bit
+    (`fleet_checkpoint`).
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def train_fleet(
     ------
     position, weights
         Weights and buffers by name, or what went wrong where the loss was no longer finite; each
-        as soon as it is there.
+        as soon as it is there, or as the state that it is missing from is laid down.
 
     Raises
     ------
@@ -70,15 +72,15 @@ def train_fleet(
     """
     with _quiet(jobs[0]):
         fleet = Fleet(jobs)
+        checkpoint = FleetCheckpoint(fleet, jobs)
+    yield from checkpoint.passed_on([], is_last=not fleet.members)
     epochs = max(job.recipe.epochs for job in jobs)
-    for epoch in range(1, epochs + 1):
+    while fleet.members:
         with _quiet(jobs[0], fleet.stack.modules[0]):
-            done = list(fleet.epoch())
+            done = list(fleet.epoch(checkpoint.after_step))
         if progress is not None:
-            progress(epoch, epochs)
-        yield from done
-        if not len(fleet.stack):
-            break
+            progress(fleet.epochs, epochs)
+        yield from checkpoint.passed_on(done, is_last=not fleet.members)
 
 
 @contextmanager
@@ -92,32 +94,6 @@ def _quiet(job: Job, module: "nn.Module | None" = None) -> Generator[None]:
             yield
 
 
-@dataclass
-class _Member:
-    """One model of the fleet beside its tensors: where it comes from and how far it is.
-
-    `rows` are positions among all inputs, `places` (batches, widest batch) positions in the order of an
-    epoch; a batch that is not full repeats its last row.
-    """
-
-    position: int
-    job: Job
-    rows: "Tensor"
-    target: "Tensor"
-    row_weights: "Tensor | None"
-    orders: "Iterator[Tensor]"
-    sizes: list[int]
-    places: "Tensor"
-    shares: "Tensor"
-    objective: Objective
-    least: float = inf
-    epochs_without: int = 0
-
-    @property
-    def batches(self) -> int:
-        return len(self.sizes)
-
-
 class Fleet:
     """The models that are being trained; all are in the same epoch."""
 
@@ -127,23 +103,24 @@ class Fleet:
         from roadworthy.training.optimizers import optimizer_of
 
         # Those with the most batches come first: the models that take a step are always neighbours.
-        order = sorted(range(len(jobs)), key=lambda k: _amount(jobs[k]), reverse=True)
-        built = [_built(jobs[k]) for k in order]
-        first = built[0].module
-        self.inputs, starts = _pooled(jobs, first)
-        width = max(-(-_amount(job).rows // _amount(job).batches) for job in jobs)
+        order = sorted(range(len(jobs)), key=lambda k: amount_of(jobs[k]), reverse=True)
+        ready = [built(jobs[k]) for k in order]
+        first = ready[0].module
+        self.inputs, starts = pooled(jobs, first)
+        width = max(-(-amount_of(job).rows // amount_of(job).batches) for job in jobs)
         self.members = [
-            _member(k, jobs[k], each, starts[id(jobs[k].training.inputs)], width)
-            for k, each in zip(order, built, strict=True)
+            member_of(k, jobs[k], each, starts[id(jobs[k].training.inputs)], width)
+            for k, each in zip(order, ready, strict=True)
         ]
         conduct = conduct_of(first, self.inputs[self.members[0].rows])
         self.mixes_rows = conduct.mixes_rows
-        self.stack = Stack([b.module for b in built], [b.generator for b in built], conduct)
+        self.stack = Stack([b.module for b in ready], [b.generator for b in ready], conduct)
         recipes = [member.job.recipe for member in self.members]
         self.optimizer = optimizer_of(self.stack.flat, self.stack.gradients, recipes)
-        self.losses = _row_losses(self.members, built)
+        self.losses = row_losses_of(self.members, ready)
         self.penalties = Penalties(recipes, self._penalised(first))
         self.epochs = 0
+        self.step = 0  # within the epoch
         validation = jobs[0].validation
         self.held_out = None
         if validation is not None and len(validation.target) > 0:
@@ -160,16 +137,68 @@ class Fleet:
                 counts[self.stack.places[name]] = 1
         return counts
 
-    def epoch(self) -> Iterator[tuple[int, Trained]]:
-        """Train one epoch; yield what is done with it."""
-        self.totals.zero_()
+    def epoch(self, after_step: Callable[[], None] = lambda: None) -> Iterator[Done]:
+        """Train one epoch, or the rest of it; yield what is done with it."""
         plan = self._planned()
-        for step in range(self.members[0].batches):
+        for step in range(self.step, self.members[0].batches):
             active = sum(member.batches > step for member in self.members)
             for chosen, width in self._together(step, active):
                 self._step(step, chosen, plan, width)
-        self.epochs += 1
+            self.step += 1
+            after_step()
+        self.epochs, self.step = self.epochs + 1, 0
         yield from self._finished()
+        self.totals.zero_()
+
+    def state(self) -> State:
+        """Return all that the next step depends on, without the recipes and the rows."""
+        tensors = {"totals": self.totals}
+        for prefix, found in self._tensors().items():
+            tensors |= {f"{prefix}/{name}": tensor for name, tensor in found.items()}
+        generators = self.stack.masks.generators
+        tensors |= {f"dropout/{k}": each.get_state() for k, each in enumerate(generators)}
+        numbers = {
+            "epochs": self.epochs,
+            "step": self.step,
+            "least": [member.least for member in self.members],
+            "epochs_without": [member.epochs_without for member in self.members],
+            "alike": sorted(self.stack.alike),
+        }
+        return State(tensors, numbers)
+
+    def take_up(self, state: State, positions: Sequence[int]) -> None:
+        """Go on from what `state` returned in a fleet whose members then were the jobs at these positions.
+
+        Before the first step; the other jobs leave.
+        """
+        places = {member.position: k for k, member in enumerate(self.members)}
+        self._keep([places[position] for position in positions])
+        self.epochs, self.step = state.numbers["epochs"], state.numbers["step"]
+        if not positions:
+            return
+        self.totals.copy_(state.tensors["totals"])
+        for prefix, found in self._tensors().items():
+            for name, tensor in found.items():
+                tensor.copy_(state.tensors[f"{prefix}/{name}"])
+        self.optimizer.taken_up()
+        for k, generator in enumerate(self.stack.masks.generators):
+            generator.set_state(state.tensors[f"dropout/{k}"])
+        self.stack.share(frozenset(state.numbers["alike"]))
+        numbers = zip(state.numbers["least"], state.numbers["epochs_without"], strict=True)
+        for member, (least, epochs_without) in zip(self.members, numbers, strict=True):
+            member.least, member.epochs_without = least, epochs_without
+            # The orders of epochs that are done are drawn too: those after them depend on it.
+            member.orders = islice(member.orders, self.epochs, None)
+
+    def _tensors(self) -> "dict[str, dict[str, Tensor]]":
+        found = {
+            "stack": {"flat": self.stack.flat},
+            "others": self.stack.others,
+            "optimizer": self.optimizer.tensors(),
+        }
+        if self.held_out is not None:
+            found |= {"best": {"flat": self.best}, "best_others": self.best_written}
+        return found
 
     def _planned(self) -> "_Plan":
         """Lay out the batches of the coming epoch."""
@@ -227,10 +256,10 @@ class Fleet:
         ]
         self.optimizer.step(chosen, rates)
 
-    def _finished(self) -> Iterator[tuple[int, Trained]]:
+    def _finished(self) -> Iterator[Done]:
         """Judge each model after an epoch; yield those that are done and let them go."""
         going: list[int] = []
-        done: list[tuple[int, Trained]] = []
+        done: list[Done] = []
         totals = self.totals.tolist()
         for k, member in enumerate(self.members):
             broken = self._judged(k, totals[k] / member.batches)
@@ -299,112 +328,3 @@ class _Plan:
     rows: "Tensor"
     target: "Tensor"
     shares: "Tensor"
-
-
-class _Kind(NamedTuple):
-    """What the outputs of a classifier are."""
-
-    classes: int
-    probabilities: bool
-
-
-class _Amount(NamedTuple):
-    batches: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class _Built:
-    module: "nn.Module"
-    objective: Objective
-    kind: _Kind | None
-    target: "Tensor"
-    row_weights: "Tensor | None"
-    generator: "torch.Generator"
-
-
-def _amount(job: Job) -> _Amount:
-    n = len(job.training.target) if job.rows is None else len(job.rows)
-    return _Amount(batch_count(n, job.recipe), n)
-
-
-def _built(job: Job) -> _Built:
-    """Build the module of a job and fit its preprocessing, as the loop does."""
-    import torch
-
-    examples, recipe = job.examples, job.recipe
-    refuse_untrainable(examples)
-    with reproducible(recipe.seed, job.device):
-        module = job.network.build().to(job.device, torch.float32)
-        set_dropout(module, recipe.dropout)
-        rows = rows_on(examples, module, job.device)
-        objective = prepared(module, rows, recipe)
-        generator = torch.Generator(job.device)
-        if job.device == "cpu":
-            generator.set_state(torch.get_rng_state())
-        else:
-            generator.manual_seed(recipe.seed)
-        kind = None
-        if not rows.target.is_floating_point():
-            with torch.no_grad():
-                outputs = module.eval()(rows.inputs(slice(0, rows_at_a_time(rows.source.shape))))
-            kind = _Kind(with_classes(outputs).shape[-1], gives_probabilities(outputs))
-    return _Built(module, objective, kind, rows.target, rows.weights, generator)
-
-
-def _pooled(jobs: Sequence[Job], module: "nn.Module") -> "tuple[Tensor, dict[int, int]]":
-    """Return all different inputs one after the other, and where those with an id begin."""
-    import torch
-
-    different = {id(job.training.inputs): job.training.inputs for job in jobs}
-    starts: dict[int, int] = {}
-    end = 0
-    for key, inputs in different.items():
-        starts[key] = end
-        end += len(inputs)
-    pool = [tensor_of(inputs, module, jobs[0].device) for inputs in different.values()]
-    return (pool[0] if len(pool) == 1 else torch.cat(pool)), starts
-
-
-def _member(position: int, job: Job, built: _Built, start: int, width: int) -> _Member:
-    import torch
-
-    amount = _amount(job)
-    rows = torch.arange(amount.rows) if job.rows is None else torch.from_numpy(np.array(job.rows))
-    parts = torch.arange(amount.rows).tensor_split(amount.batches)
-    sizes = [len(part) for part in parts]
-    filling = torch.arange(width)
-    places = torch.stack([part[filling.clamp(max=len(part) - 1)] for part in parts])
-    counts = filling < torch.tensor(sizes)[:, None]
-    return _Member(
-        position=position,
-        job=job,
-        rows=rows.to(job.device, torch.int64) + start,
-        target=built.target,
-        row_weights=built.row_weights,
-        orders=orders(amount.rows, job.recipe),
-        sizes=sizes,
-        places=places.to(job.device),
-        shares=(counts / counts.sum(dim=1, keepdim=True)).to(job.device),
-        objective=built.objective,
-    )
-
-
-def _row_losses(members: Sequence[_Member], built: Sequence[_Built]) -> RowLosses:
-    import torch
-
-    target, kind = built[0].target, built[0].kind
-    if kind is None:
-        spreads = [float(each.target.std()) or 1.0 for each in built]
-        return SquaredErrors(target.new_tensor(spreads)[:, None, None])
-    if any(each.kind != kind for each in built):
-        raise Unstackable("some modules seem to give probabilities and some logits")
-    recipes = [member.job.recipe for member in members]
-    shifts = None
-    if any(recipe.logit_adjustment for recipe in recipes):
-        pairs = zip(built, recipes, strict=True)
-        shifts = torch.stack(
-            [logit_shift(b.target, kind.classes, r.logit_adjustment) for b, r in pairs]
-        )
-    smoothing = [recipe.label_smoothing for recipe in recipes]
-    return CrossEntropies(smoothing, shifts, kind.probabilities)

@@ -25,6 +25,14 @@ class Optimizer(Protocol):
         """Go on with these rows alone, which now lie in other matrices."""
         ...
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return by name what it remembers of earlier steps, a row for each model."""
+        ...
+
+    def taken_up(self) -> None:
+        """Take note that these tensors were given other values."""
+        ...
+
 
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019), betas .9 and .999, epsilon 1e-8."""
@@ -60,6 +68,14 @@ class AdamW:
         self.decays = [self.decays[k] for k in positions]
         self._lay_out(flat, gradients)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Optimizer`."""
+        return {"first": self.first, "second": self.second, "steps": self.steps}
+
+    def taken_up(self) -> None:
+        """See `Optimizer`."""
+        self.counts = [int(count) for count in self.steps.tolist()]
+
     def _lay_out(self, flat: Tensor, gradients: Tensor) -> None:
         self.matrices = (flat, gradients, self.first, self.second)
         # To take views of rows anew for each step would cost as much as the step.
@@ -86,6 +102,13 @@ class SGD:
         """See `Optimizer`."""
         self.flat, self.gradients = flat, gradients
         self.velocity, self.settings = self.velocity[positions], self.settings[positions]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Optimizer`."""
+        return {"velocity": self.velocity}
+
+    def taken_up(self) -> None:
+        """See `Optimizer`; nothing is counted beside them."""
 
 
 def optimizer_of(flat: Tensor, gradients: Tensor, recipes: Sequence[Recipe]) -> Optimizer:

@@ -115,6 +115,12 @@ class Stack:
         self._slopes.clear()
         self._point()
 
+    def share(self, names: frozenset[str]) -> None:
+        """Let one copy of these tensors, which are no parameters, serve all modules."""
+        if names != self.alike:
+            self.alike = names
+            self._run = self._vectorised()
+
     def _row(self, module: "nn.Module") -> "Tensor":
         import torch
 

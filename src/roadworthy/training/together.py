@@ -8,7 +8,8 @@ import numpy as np
 from roadworthy.engine import advance
 from roadworthy.training.choice import fleet_is_faster
 from roadworthy.training.conduct import Unstackable, size_of
-from roadworthy.training.fleet import Trained, train_fleet
+from roadworthy.training.fleet import train_fleet
+from roadworthy.training.fleet_checkpoint import Trained, begun_fleets
 from roadworthy.training.jobs import Diverged, Job
 from roadworthy.training.single import is_plain, trained
 from roadworthy.training.streaming import is_streamed
@@ -24,21 +25,27 @@ def train_together(jobs: Sequence[Job]) -> Iterator[tuple[int, Trained]]:
     this is faster; all others one after the other. Which other jobs were in the call changes the
     weights of a job by the rounding of float32 alone.
 
-    Each is yielded as soon as it is there, so that what is done is kept when the rest is cancelled.
+    Each is yielded as soon as it is there, so that what is done is kept when the rest is cancelled. A fleet
+    that was killed goes on first, with the same models in it.
     """
     total = sum(job.recipe.epochs for job in jobs)
     before = 0
-    for chunk in _chunks(jobs):
+    begun = begun_fleets(jobs)
+    under_way = {k for chunk in begun for k in chunk}
+    fresh = [k for k in range(len(jobs)) if k not in under_way]
+    chunks = [[fresh[k] for k in chunk] for chunk in _chunks([jobs[k] for k in fresh])]
+    for chunk in (*begun, *chunks):
         tell = partial(_advance, before, total)
-        for position, found in _trained_chunk([jobs[k] for k in chunk], tell):
+        together = [jobs[k] for k in chunk]
+        for position, found in _trained_chunk(together, tell, is_begun=chunk in begun):
             yield chunk[position], found
         before += sum(jobs[k].recipe.epochs for k in chunk)
 
 
 def _trained_chunk(
-    jobs: Sequence[Job], tell: Callable[[int], None]
+    jobs: Sequence[Job], tell: Callable[[int], None], *, is_begun: bool
 ) -> Iterator[tuple[int, Trained]]:
-    if len(jobs) >= FEWEST and fleet_is_faster(jobs):
+    if is_begun or (len(jobs) >= FEWEST and fleet_is_faster(jobs)):
         try:
             yield from train_fleet(jobs, progress=lambda epoch, _: tell(epoch * len(jobs)))
         except Unstackable:
