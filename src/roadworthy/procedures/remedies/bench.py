@@ -11,15 +11,18 @@ from roadworthy.engine import (
     FaultMark,
     Marked,
     MitigationMark,
+    Outcome,
     Registry,
     Store,
     compute,
+    exists,
     generator,
 )
 from roadworthy.procedures.best_strength import best_strength
 from roadworthy.procedures.fix.standing_in import with_test_rows_of
 from roadworthy.procedures.paired import direction_of
 from roadworthy.procedures.remedies.record import Proof, code_of
+from roadworthy.procedures.remedies.reviewer import OPTION, simulated_review, wants_review
 from roadworthy.procedures.remedies.rows import dealt_anew
 from roadworthy.procedures.transforms import CannotApply, applied
 from roadworthy.results import Measurement
@@ -62,6 +65,14 @@ class _Seed:
     unit: str
 
 
+@dataclass(frozen=True)
+class _Planted:
+    """A subject before and after a fault was planted in it."""
+
+    sound: Subject
+    broken: Subject
+
+
 class Bench:
     """One subject on which remedies are tested; remedies of one fault share the models without a remedy."""
 
@@ -78,7 +89,7 @@ class Bench:
         self.seed = seed
         self.options = options
         self.subject = self._with_model(subject)
-        self._broken: dict[tuple[str, float | None, int], Subject] = {}
+        self._planted_in: dict[tuple[str, float | None, int], _Planted] = {}
 
     def proof(self, marked: Marked, seeds: int) -> Proof:
         """Test one remedy.
@@ -212,8 +223,11 @@ class Bench:
         return direction_of(mark.requires)
 
     def _planted(self, trial: _Trial, repetition: int) -> Subject:
+        return self._before_and_after(trial, repetition).broken
+
+    def _before_and_after(self, trial: _Trial, repetition: int) -> "_Planted":
         key = (trial.fault.name, trial.at, repetition)
-        if key not in self._broken:
+        if key not in self._planted_in:
             subject = dealt_anew(self.subject, self._rng("split", repetition))
             assert subject.recipe is not None
             subject = subject.retrained(recipe=replace(subject.recipe, seed=1_000 + repetition))
@@ -223,20 +237,19 @@ class Bench:
             mark = trial.fault.mark
             assert isinstance(mark, FaultMark)
             severity = max(mark.severities) if trial.at is None else trial.at
-            self._broken[key] = self._applied(
-                trial.fault, subject, {"rng": rng, "severity": severity}
-            )
-        return self._broken[key]
+            broken = self._applied(trial.fault, subject, {"rng": rng, "severity": severity})
+            self._planted_in[key] = _Planted(subject, broken)
+        return self._planted_in[key]
 
     def _remedied(
         self, trial: _Trial, broken: Subject, strength: float, repetition: int
     ) -> Subject:
-        given = {"rng": self._rng(trial.remedy.name, repetition), "strength": strength}
+        given = self._given(trial.remedy, trial, strength, repetition)
         return self._applied(trial.remedy, broken, given)
 
     def _shammed(self, trial: _Trial, broken: Subject, strength: float, repetition: int) -> Subject:
         if trial.sham is not None:
-            given = {"rng": self._rng(trial.sham.name, repetition), "strength": strength}
+            given = self._given(trial.sham, trial, strength, repetition)
             return self._applied(trial.sham, broken, given)
         made = self._remedied(trial, broken, strength, repetition)
         if not _trains_anew(broken, made):
@@ -245,33 +258,56 @@ class Bench:
         again = replace(broken.recipe, seed=broken.recipe.seed + 10_000)
         return broken.retrained(recipe=again)
 
+    def _given(
+        self, marked: Marked, trial: _Trial, strength: float, repetition: int
+    ) -> dict[str, object]:
+        """Return what a remedy or sham is handed that is no artifact."""
+        given: dict[str, object] = {
+            "rng": self._rng(marked.name, repetition),
+            "strength": strength,
+        }
+        if wants_review(marked):  # the same for both: the reviewer's luck is that of the repetition
+            planted = self._before_and_after(trial, repetition)
+            given[OPTION] = simulated_review(
+                planted.sound,
+                planted.broken,
+                lambda names: self._values(planted.broken, names),
+                self._rng("reviewer", repetition),
+            )
+        return given
+
     def _applied(self, marked: Marked, subject: Subject, given: Mapping[str, object]) -> Subject:
-        fields = fields_of(subject)
         return applied(
             marked,
             subject,
             given=given,
-            fields=fields,
-            outcomes=lambda names: compute(
-                self.registry, fields, names, store=self.store, seed=self.seed, options=self.options
-            ),
+            fields=fields_of(subject),
+            outcomes=lambda names: self._outcomes(subject, names),
         )
 
+    def _values(self, subject: Subject, names: Sequence[str]) -> dict[str, Any]:  # Any: artifacts
+        fields = fields_of(subject)
+        found = self._outcomes(subject, [n for n in names if exists(self.registry, fields, n)])
+        return {name: outcome.value for name, outcome in found.items() if outcome.state == "done"}
+
     def _measured(self, subject: Subject, check: str) -> Measurement:
-        found = compute(
-            self.registry,
-            fields_of(subject),
-            [check],
-            store=self.store,
-            seed=self.seed,
-            options=self.options,
-        )[check]
+        found = self._outcomes(subject, [check])[check]
         if found.state == "interrupted":
             raise KeyboardInterrupt
         if found.state != "done":
             raise CannotApply(f"{check} could not be measured: {found.reason}", found.traceback)
         assert isinstance(found.value, Measurement)
         return found.value
+
+    def _outcomes(self, subject: Subject, names: Sequence[str]) -> Mapping[str, Outcome]:
+        return compute(
+            self.registry,
+            fields_of(subject),
+            names,
+            store=self.store,
+            seed=self.seed,
+            options=self.options,
+        )
 
     def _with_model(self, subject: Subject) -> Subject:
         """Return a subject whose network and recipe are written down, defaults included."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from roadworthy import files
 from roadworthy.engine import FaultMark, MitigationMark, Registry
 from roadworthy.engine.identity import Identifier
+from roadworthy.procedures.remedies.reviewer import simulated_review, wants_review
 
 PUBLISHED = "remedy_record.json"
 
@@ -96,6 +97,8 @@ def code_of(registry: Registry, mitigation: str) -> str:
         parts += [fault.function, registry.checks[fault.mark.breaks].function]
         if fault.mark.starts_from is not None:
             parts.append(registry.controls[fault.mark.starts_from].function)
+    if wants_review(marked):
+        parts.append(simulated_review)
     return Identifier(registry.packages).of(tuple(parts)).digest[:16]
 
 

@@ -4,6 +4,7 @@ from roadworthy.procedures.review.decisions import Reviewed, in_words, read_revi
 from roadworthy.procedures.review.sheet import (
     COLUMNS,
     DECISION,
+    SheetRows,
     is_filled,
     review_sheet,
     row_ids,
@@ -14,6 +15,7 @@ __all__ = [
     "COLUMNS",
     "DECISION",
     "Reviewed",
+    "SheetRows",
     "in_words",
     "is_filled",
     "read_review",

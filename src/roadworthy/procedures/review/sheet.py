@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,43 @@ def review_sheet(
     names = [s for s in SPLITS if s in subject.splits and CHECKS[s] in measured]
     if not names or any(f.reason_code == "interrupted" for f in audit.findings):
         return None
-    wanted = [asked for n in names for asked in (DOUBTS.format(split=n), f"{n}_row_ids")]
-    found = _values(subject, registry, store, request, wanted)
-    parts = [
-        _part(subject, name, found[DOUBTS.format(split=name)], found.get(f"{name}_row_ids"))
-        for name in names
-        if DOUBTS.format(split=name) in found
-    ]
-    parts = [part for part in parts if len(part[DECISION])]
-    if not parts:
-        return None
-    return RowTable({c: np.concatenate([part[c] for part in parts]) for c in COLUMNS})
+    rows = SheetRows(subject, tuple(names))
+    return rows.sheet(_values(subject, registry, store, request, rows.wanted))
+
+
+@dataclass(frozen=True)
+class SheetRows:
+    """Which rows a sheet shows, and from which artifacts that is known."""
+
+    subject: Subject
+    splits: tuple[str, ...]
+
+    @staticmethod
+    def of(subject: Subject) -> "SheetRows":
+        """Return those of a subject all of whose labels were measured."""
+        return SheetRows(subject, tuple(name for name in SPLITS if name in subject.splits))
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names of artifacts; a sheet is made of those that there are."""
+        return [name for s in self.splits for name in (DOUBTS.format(split=s), f"{s}_row_ids")]
+
+    def ids(self, found: Mapping[str, Any]) -> dict[str, np.ndarray]:  # Any: what artifacts return
+        """Return what tells the rows of each split by their values, where they have values."""
+        return {s: found[f"{s}_row_ids"] for s in self.splits if f"{s}_row_ids" in found}
+
+    def sheet(self, found: Mapping[str, Any]) -> RowTable | None:  # Any: what artifacts return
+        """Return the sheet without decisions, None where there is nothing to look at."""
+        ids = self.ids(found)
+        parts = [
+            _part(self.subject, s, found[DOUBTS.format(split=s)], ids.get(s))
+            for s in self.splits
+            if DOUBTS.format(split=s) in found
+        ]
+        parts = [part for part in parts if len(part[DECISION])]
+        if not parts:
+            return None
+        return RowTable({c: np.concatenate([part[c] for part in parts]) for c in COLUMNS})
 
 
 def sheet_csv(sheet: RowTable) -> bytes:
@@ -75,9 +102,9 @@ def is_filled(path: Path) -> bool:
 
 def row_ids(subject: Subject, registry: Registry, store: Store) -> dict[str, np.ndarray]:
     """Return what tells the rows of each split by their values, where they have values."""
-    names = [s for s in SPLITS if s in subject.splits]
-    found = _values(subject, registry, store, Request(), [f"{name}_row_ids" for name in names])
-    return {name: found[f"{name}_row_ids"] for name in names if f"{name}_row_ids" in found}
+    rows = SheetRows.of(subject)
+    wanted = [f"{name}_row_ids" for name in rows.splits]
+    return rows.ids(_values(subject, registry, store, Request(), wanted))
 
 
 def content_of(ids: np.ndarray) -> np.ndarray:
