@@ -25,7 +25,8 @@ def reviewed_label_errors_mended(
     """Leave out, or label anew, the rows whose label a person found wrong.
 
     Does what the review sheet says of training and validation rows, and trains anew. Rows that were kept or not
-    decided are left alone, and so are all test rows: their labels are what the effect is measured by.
+    decided are left alone, and so are all test rows: their labels are what the effect is measured by. The record rests
+    on a simulated reviewer who is wrong in one decision of twenty (docs/fix.md).
     """
     if strength == 0.0:
         return subject
