@@ -25,7 +25,13 @@ from roadworthy.training.jobs import Examples, Job
 from roadworthy.training.single import trained
 
 Norm = Literal["linf", "l2"]
+TWO = Task("binary", ("up to 50K", "above 50K"))
 TEN = Task("multiclass", tuple(map(str, range(10))))
+
+
+NUMBERS = ("age", "education_num", "capital_gain", "capital_loss", "hours_per_week")
+SPREADS = 5.0  # on each side of the mean; what lies beyond is cut
+ADULT_EPS = 0.25 / (2 * SPREADS)  # a quarter of a standard deviation of each column
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ CELLS = (
     Cell("digits, distilled", "digits_distilled", "linf", 0.1, 100),
     Cell("MNIST, plain", "mnist", "linf", 0.1, 100),
     Cell("MNIST, hardened", "mnist_hardened", "linf", 0.25, 100),
+    Cell("Adult, MLP on numbers", "adult", "linf", ADULT_EPS, 200),
     Cell("CIFAR-10, ResNet-20", "cifar", "linf", 0.5 / 255, 100),
 )
 
@@ -69,6 +76,25 @@ class MnistNet(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what comes out: logits, or the maps of a block."""
         return self.layers(inputs)
+
+
+class AdultNet(nn.Module):
+    """Two hidden layers on numbers, each a channel of one pixel: other tools attack arrays of that shape alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(len(NUMBERS), 64),
+            nn.ReLU(),
+            nn.Linear(64, 64),
+            nn.ReLU(),
+            nn.Linear(64, 2),
+        )
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what comes out: logits, or the maps of a block."""
+        return self.layers(2 * SPREADS * (inputs - 0.5))
 
 
 class Sharpened(nn.Module):
@@ -231,6 +257,37 @@ def _mnist(data: Path, cache: Path, *, hardened: bool) -> Subject:
     return _trained(subject, recipe, f"mnist{'_hardened' * hardened}", cache)
 
 
+def _adult(data: Path, cache: Path) -> Subject:
+    """Return the numbers of Adult in standard deviations from the mean, laid out from 0 to 1."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(
+        data / "tab_adult" / "adult.parquet", columns=[*NUMBERS, "split", "label"]
+    )
+    values = np.stack([table[name].to_numpy().astype(np.float64) for name in NUMBERS], axis=1)
+    train = table["split"].to_numpy(zero_copy_only=False) == "train"
+    spread = (values - values[train].mean(0)) / values[train].std(0)
+    inputs = np.clip(spread / (2 * SPREADS) + 0.5, 0, 1).astype(np.float32)[:, :, None, None]
+    labels = table["label"].to_numpy().astype(np.int64)
+
+    def split(of: np.ndarray, rows: slice) -> Split:
+        return Split(inputs[of][rows], labels[of][rows])
+
+    subject = Subject(
+        name="adult",
+        task=TWO,
+        modality="array",
+        splits={
+            "train": split(train, slice(0, 20_000)),
+            "validation": split(train, slice(20_000, 22_000)),
+            "test": split(~train, slice(0, 10_000)),
+        },
+        input_range=(0.0, 1.0),
+        network=Network(AdultNet, "two hidden layers"),
+    )
+    return _trained(subject, Recipe(epochs=4, learning_rate=2e-3, batch_size=128), "adult", cache)
+
+
 def _cifar(data: Path, cache: Path) -> Subject:
     import pyarrow.parquet as pq
     from PIL import Image
@@ -264,5 +321,6 @@ _SUBJECTS: dict[str, Callable[[Path, Path], Subject]] = {
     "digits_rounded": lambda _, cache: _inside(Network(Rounded, "hard rounding"), cache),
     "mnist": lambda data, cache: _mnist(data, cache, hardened=False),
     "mnist_hardened": lambda data, cache: _mnist(data, cache, hardened=True),
+    "adult": _adult,
     "cifar": _cifar,
 }

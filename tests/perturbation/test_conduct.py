@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roadworthy.perturbation.conduct import scale_of, timed
+from roadworthy.perturbation import forward
+from roadworthy.perturbation.conduct import CHUNKS, scale_of, timed
 from roadworthy.perturbation.losses import cross_entropy
 from roadworthy.perturbation.model import AttackedModel
 
@@ -47,3 +48,18 @@ def test_what_is_fastest_is_found_without_counting_passes() -> None:
     found = timed(model, torch.rand(8, 1, 8, 8), torch.arange(8) % 3)
     assert found.chunk >= 8
     assert model.passes.forward == model.passes.backward == 0
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_timed_conduct_gives_the_gradients_of_float32(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr(forward, "NEEDED", ("a_package_that_is_not_there",))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).eval()
+    inputs, labels = torch.rand(8, 1, 8, 8), torch.arange(8) % 3
+    found = timed(AttackedModel(module, 3), inputs, labels)
+    assert not (found.reverse and found.precision != "float32")
+    if not installed:
+        assert not found.reverse
+        assert found.chunk in CHUNKS

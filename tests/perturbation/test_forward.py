@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from roadworthy.perturbation import forward
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.forward import OnRunner, Runner, fastest_runner, reverse_of
+from roadworthy.perturbation.forward import (
+    OnRunner,
+    Runner,
+    fastest_runner,
+    reverse_of,
+    trace_of,
+)
 from roadworthy.perturbation.gradient_attacks import Apgd
 from roadworthy.perturbation.losses import cross_entropy
 from roadworthy.perturbation.model import AttackedModel, attacked
@@ -132,6 +138,23 @@ def test_gradients_through_onnxruntime_are_those_of_torch() -> None:
         assert torch.equal(
             Apgd(10)(fast, rows, ball).margin < 0, Apgd(10)(model, rows, ball).margin < 0
         )
+
+
+def test_an_activation_is_on_however_small_it_is() -> None:
+    module = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)).eval()
+    smallest = torch.finfo(torch.float32).tiny
+    inputs = torch.tensor([[0.0, smallest, 1e-30, 2.0], [-1.0, 0.5, 0.0, 9.0]])
+    with attacked(module):
+        model = AttackedModel(module, 2)
+        trace = trace_of(model, inputs)
+        assert isinstance(trace, bytes)
+        reverse = reverse_of(model, inputs, trace)
+        assert not isinstance(reverse, str)
+        fast = AttackedModel(module, 2, reverse=reverse)
+        labels = torch.tensor([0, 1])
+        here, there = (m.gradient(inputs, labels, cross_entropy)[1] for m in (fast, model))
+    torch.testing.assert_close(here, there)
+    assert ((here != 0) == (inputs > 0)).all()
 
 
 class _Steps(nn.Module):

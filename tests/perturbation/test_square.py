@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.errors import NotApplicable
+from roadworthy.perturbation import square
 from roadworthy.perturbation.attack import Points, verified
 from roadworthy.perturbation.model import AttackedModel
 from roadworthy.perturbation.noise import RowNoise
@@ -109,6 +110,21 @@ def test_the_cut_into_shards_and_the_order_of_rows_change_nothing(norm: str) -> 
         part = Square(150)(model, rows.take(cut), ball)
         assert torch.equal(part.margin < 0, whole.margin[cut] < 0)
         torch.testing.assert_close(part.inputs, whole.inputs[cut])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_squares_laid_out_ahead_are_those_of_one_step_at_a_time(
+    norm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, rows = _small_network()
+    ball = Ball(norm, 0.03 if norm == "linf" else 0.2, 0.0, 1.0)
+    ahead = Square(150)(AttackedModel(module, 10), rows, ball)
+    monkeypatch.setattr(square, "LAID_OUT", 1)
+    one = Square(150)(AttackedModel(module, 10), rows, ball)
+    # rows leave on the way and windows shrink, and what was laid out for them is drawn anew
+    assert 3 < (one.margin < 0).sum() < 27
+    assert torch.equal(ahead.inputs, one.inputs)
+    assert torch.equal(ahead.margin, one.margin)
 
 
 def test_rows_are_left_alone_and_queries_are_counted() -> None:

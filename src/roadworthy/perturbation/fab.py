@@ -18,7 +18,7 @@ BACK = 0.9
 HALVINGS = 8
 PIECES = 50  # at most; fewer than ten pass in practice
 NEAR = 1e-6  # of the way; sums in float32 are no more exact
-ELEMENTS = 1 << 21  # of the points that are moved at once, so that memory is flat in rows
+ELEMENTS = 1 << 20  # of the points that are moved at once, so that memory is flat in rows
 
 
 @dataclass(frozen=True)

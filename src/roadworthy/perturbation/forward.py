@@ -55,7 +55,32 @@ class Runner:
         return found
 
 
-def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = None) -> Runner:
+def trace_of(model: AttackedModel, inputs: Tensor) -> bytes | str:
+    """Return the network as ONNX from one call on two of these rows, or why there is none."""
+    reason = _untraceable(model, inputs)
+    if reason or not isinstance(model.module, nn.Module):
+        return reason
+    return _traced(model.module, inputs[:2])
+
+
+def _untraceable(model: AttackedModel, inputs: Tensor) -> str:
+    """Say why nothing can be traced here; empty where it can be tried."""
+    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed"
+    if not isinstance(model.module, nn.Module):
+        return "a black box cannot be exported"
+    if inputs.device.type != "cpu" or len(inputs) < 2:
+        return "not on the processor, or a single row"
+    return ""
+
+
+def fastest_runner(
+    model: AttackedModel,
+    inputs: Tensor,
+    passes: int | None = None,
+    trace: bytes | str | None = None,
+) -> Runner:
     """Return onnxruntime on one thread, or torch where that gives other answers or does not pay.
 
     The export is tried on these rows, which must be answered as by torch: a network that draws random numbers, or
@@ -69,18 +94,16 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = No
     passes : int
         How many rows are about to be passed, of which some are timed: few are not worth an export. None: whether it
         pays was settled before.
+    trace : bytes or str, optional
+        What `trace_of` gave for this network before.
     """
-    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if absent:
-        return Runner("torch", reason=f"{', '.join(absent)} not installed")
-    if not isinstance(model.module, nn.Module):
-        return Runner("torch", reason="a black box cannot be exported")
-    if inputs.device.type != "cpu" or len(inputs) < 2:
-        return Runner("torch", reason="not on the processor, or a single row")
+    reason = _untraceable(model, inputs)
+    if reason or not isinstance(model.module, nn.Module):
+        return Runner("torch", reason=reason)
     seconds = float("inf") if passes is None else passes * _seconds(model, inputs[: model.chunk])
     if seconds < PAYS_FROM:
         return Runner("torch", reason=f"{passes:,} passes are not worth an export")
-    session = _session(_traced(model.module, inputs[:2]))
+    session = _session(_traced(model.module, inputs[:2]) if trace is None else trace)
     if isinstance(session, str) and seconds >= PAYS_SLOWLY_FROM:
         session = _session(_exported(model.module, inputs[:2]))
     if isinstance(session, str):
@@ -100,17 +123,14 @@ def fastest_runner(model: AttackedModel, inputs: Tensor, passes: int | None = No
     return found
 
 
-def reverse_of(model: AttackedModel, inputs: Tensor) -> Reverse | str:
+def reverse_of(
+    model: AttackedModel, inputs: Tensor, trace: bytes | str | None = None
+) -> Reverse | str:
     """Return gradients through onnxruntime, or why torch gives them.
 
-    Tried on these rows, on which the gradients must be those of torch.
+    Tried on these rows, on which the gradients must be those of torch. `trace` is what `trace_of` gave before.
     """
-    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if absent:
-        return f"{', '.join(absent)} not installed"
-    if not isinstance(model.module, nn.Module) or inputs.device.type != "cpu" or len(inputs) < 2:
-        return "a black box, a single row, or not on the processor"
-    content = _traced(model.module, inputs[:2])
+    content = trace_of(model, inputs) if trace is None else trace
     if isinstance(content, str):
         return content
     try:

@@ -97,6 +97,8 @@ class AttackedModel:
         """Return the logits without gradients: (n, c) float32."""
         with torch.no_grad():
             parts = self._in_chunks(inputs, self._forward)
+        if len(parts) == 1:
+            return parts[0]
         return torch.cat(parts) if parts else inputs.new_zeros(0, self.classes)
 
     def gradient(self, inputs: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,6 +112,8 @@ class AttackedModel:
         parts = self._in_chunks(
             inputs, lambda part, at: self._gradient(part, labels[at : at + len(part)], loss)
         )
+        if len(parts) == 1:
+            return parts[0]
         losses, slopes, logits = zip(*parts, strict=True)
         return torch.cat(losses), torch.cat(slopes), torch.cat(logits)
 

@@ -62,17 +62,18 @@ def searched(
     left = points.take(rows)
     labels = left.labels
     walk = begin(left)
-    worst = standing(model.logits(walk.best), labels)
+    answers = model.logits(walk.best)
+    worst, apart = standing(answers, labels), _apart(answers, labels)
     for step in range(1, queries - 1):
         right = worst >= 0
         if not bool(right.all()):
             _note(found, rows[~right], walk.best[~right], worst[~right], step + 1)
-            rows, worst, labels = rows[right], worst[right], labels[right]
+            rows, worst, labels, apart = (t[right] for t in (rows, worst, labels, apart))
             walk.take(right)
             if not len(rows):
                 return found
         proposed = walk.propose(share_at(step))
-        new = standing(model.logits(proposed), labels)
+        new = _standing(model.logits(proposed), labels, apart)
         better = new < worst
         walk.keep(proposed, better)
         worst = torch.minimum(new, worst)
@@ -88,6 +89,18 @@ def standing(logits: Tensor, labels: Tensor) -> Tensor:
     smallest = torch.finfo(logits.dtype)
     margins = margins.nan_to_num(nan=smallest.min)
     return torch.where(is_wrong(logits, labels), margins.clamp_max(-smallest.tiny), margins)
+
+
+def _apart(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return what sets the label apart when it is added to logits: minus infinity there, 0 elsewhere: (n, c)."""
+    return torch.zeros_like(logits).scatter_(1, labels[:, None], float("-inf"))
+
+
+def _standing(logits: Tensor, labels: Tensor, apart: Tensor) -> Tensor:
+    """Return what `standing` does, in half the calls as long as no answer is wrong: thousands of times in a search."""
+    others = (logits + apart).amax(1)
+    margins = logits.gather(1, labels[:, None])[:, 0].sub_(others)
+    return margins if float(margins.amin()) > 0 else standing(logits, labels)
 
 
 def _note(found: Found, rows: Tensor, inputs: Tensor, worst: Tensor, queries: int) -> None:

@@ -14,6 +14,7 @@ Graph = Any
 Pull = Callable[[Tensor], Tensor]
 """Gradient by the outputs (n, c) to that by the inputs (n, ...)."""
 STEPS = ("Round", "Floor", "Ceil", "Sign")
+LARGE = 3e38  # of float32 as the least is small: their product is 1 or more
 SHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 
 
@@ -133,9 +134,7 @@ class _Back:
         elif kind in SHAPES:
             self._give(of, self._add("Reshape", slope, self._constant([0, *self._sizes(of)])))
         elif kind == "Relu":
-            zero = self._constant(np.zeros(1, np.float32))
-            is_on = self._add("Greater", self._keep(node.output[0]), zero)
-            self._give(of, self._add("Where", is_on, slope, zero))
+            self._give(of, self._add("Mul", slope, self._is_on(self._keep(node.output[0]))))
         elif kind == "Conv":
             self._give(of, self._unconvolved(node, given, slope))
         elif kind == "MaxPool":
@@ -177,6 +176,15 @@ class _Back:
             self._give(right, slope)
         else:
             raise Unknown(f"{kind} of another kind")
+
+    def _is_on(self, name: str) -> str:
+        """Return 1 where a value that is never below 0 is above it, 0 elsewhere.
+
+        By a product beyond 1, cut there: for onnxruntime a comparison and a choice of elements take twice as long.
+        """
+        large = self._add("Mul", name, self._constant(np.full(1, LARGE, np.float32)))
+        ends = (self._constant(np.float32(value)) for value in (0, 1))
+        return self._add("Clip", large, *ends)
 
     def _unconvolved(self, node: Node, given: dict[str, Any], slope: str) -> str:
         if given.get("group", 1) != 1 or node.input[1] not in self._known:

@@ -25,16 +25,30 @@ class RowStream:
         self._size = size
         self._draw = draw
         self._step = 0
+        self._drawn = -1
         self._block = torch.empty(0, len(noise), size)
+
+    def __len__(self) -> int:
+        return len(self._noise)
 
     def next(self) -> Tensor:
         """Return the numbers of the next step: (n, size)."""
+        return self.several(1)[0]
+
+    def several(self, steps: int) -> Tensor:
+        """Return the numbers of the next steps, fewer where a block ends before: (at most `steps`, n, size)."""
         block, within = divmod(self._step, BLOCK)
-        if within == 0:
+        if block != self._drawn:
             drawn = self._noise.uniform((BLOCK, self._size), f"{self._draw} {block}")
             self._block = torch.from_numpy(drawn).transpose(0, 1).contiguous()
-        self._step += 1
-        return self._block[within]
+            self._drawn = block
+        found = self._block[within : within + steps]
+        self._step += len(found)
+        return found
+
+    def back(self, steps: int) -> None:
+        """Go back by steps that were returned and not used."""
+        self._step -= steps
 
     def take(self, rows: Tensor) -> None:
         """Go on with these rows alone."""

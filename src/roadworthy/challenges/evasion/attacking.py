@@ -195,12 +195,13 @@ class Attacked:
     def hastened(self, points: "Points", attacks: "tuple[Attack, ...]") -> "AttackedModel":
         """Return the model with faster passes: backward as was found out, forward where so many come that it pays."""
         from roadworthy.perturbation.budgets import queries
-        from roadworthy.perturbation.forward import fastest_runner, reverse_of
+        from roadworthy.perturbation.forward import fastest_runner, reverse_of, trace_of
 
         passes = len(points) * queries(attacks)
-        found = fastest_runner(self.model, points.inputs, passes).of(self.model)
+        trace = trace_of(self.model, points.inputs) if self.reverse else None
+        found = fastest_runner(self.model, points.inputs, passes, trace).of(self.model)
         if self.reverse:
-            reverse = reverse_of(self.model, points.inputs[:COMPARED])
+            reverse = reverse_of(self.model, points.inputs[:COMPARED], trace)
             found.reverse = None if isinstance(reverse, str) else reverse
         return found
 
