@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="file of results, one JSON object a line")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    for package in ("onnx", "onnxruntime", "scipy.special"):
+    for package in ("onnx", "onnxruntime", "scipy.special", "torch.onnx"):
         if find_spec(package.split(".")[0]) is not None:
             import_module(package)
     registry = Registry.discover()

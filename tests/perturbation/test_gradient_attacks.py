@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.ascent import checkpoints, leaders
 from roadworthy.perturbation.attack import Attack, Points, verified
-from roadworthy.perturbation.gradient_attacks import Apgd, Fgsm, Pgd, Round, TargetedApgd
+from roadworthy.perturbation.gradient_attacks import (
+    VALUES_AT_A_TIME,
+    Apgd,
+    Fgsm,
+    Pgd,
+    Round,
+    TargetedApgd,
+    blocks,
+)
 from roadworthy.perturbation.losses import dlr, targeted_dlr
 from roadworthy.perturbation.model import AttackedModel, attacked
 from roadworthy.perturbation.noise import RowNoise
@@ -268,6 +276,19 @@ def test_too_little_memory_makes_chunks_smaller_and_at_one_row_is_an_error() -> 
         Apgd(5)(
             model, points_of(inputs, torch.zeros(50, dtype=torch.int64)), Ball("linf", 0.1, 0, 1)
         )
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape", "copies"), [(512, (1, 28, 28), 9), (7, (3, 400, 400), 9)]
+)
+def test_what_is_held_at_a_time_has_a_bound_whatever_the_number_of_rows_that_stand(
+    rows: int, shape: tuple[int, ...], copies: int
+) -> None:
+    points = points_of(torch.zeros(rows, *shape), torch.zeros(rows, dtype=torch.int64))
+    parts = list(blocks(torch.arange(rows), points, copies))
+    most = max(VALUES_AT_A_TIME, copies * int(np.prod(shape)))  # a row alone is not cut
+    assert all(len(part) * copies * int(np.prod(shape)) <= most for part in parts)
+    assert torch.equal(torch.cat(parts), torch.arange(rows))
 
 
 def test_other_errors_of_a_network_go_up() -> None:

@@ -18,7 +18,9 @@ from roadworthy.perturbation.threat import Threat
 LossName = Literal["cross-entropy", "DLR", "margin"]
 LOSSES: dict[LossName, Loss] = {"cross-entropy": cross_entropy, "DLR": dlr, "margin": lost_margin}
 
-VALUES_AT_A_TIME = 1 << 20  # of all copies together: about a dozen arrays of this size are held, 50 MB
+VALUES_AT_A_TIME = (
+    1 << 20
+)  # of all copies together: about a dozen arrays of this size are held, 50 MB
 
 
 @dataclass(frozen=True)
