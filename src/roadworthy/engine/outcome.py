@@ -37,6 +37,8 @@ class Outcome:
         (`recall`). None where that is not known, as of a model that was trained together with others.
     key : str
         In the store; "" where there is none.
+    module : str
+        Of an error and of what it keeps from being done: where the function that broke is written.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Outcome:
     seconds: float = 0.0
     took: float | None = None
     key: str = ""
+    module: str = ""
 
 
 def failed(name: str, culprit: Outcome) -> Outcome:
@@ -58,4 +61,6 @@ def failed(name: str, culprit: Outcome) -> Outcome:
     if state == "error":
         state, reason = "dependency_failed", f"{culprit.name} failed: {reason}"
         code = code if code == "user_error" else "dependency_failed"
-    return Outcome(name, state, code=code, reason=reason, traceback=culprit.traceback)
+    return Outcome(
+        name, state, code=code, reason=reason, traceback=culprit.traceback, module=culprit.module
+    )

@@ -237,9 +237,10 @@ class _Run:
             if key:
                 self._keep(lambda: self._store.put_not_applicable(key, reason))
             return Outcome(name, "not_applicable", None, "not_applicable", reason, key=key)
+        where = node.marked.module
         if isinstance(result.error, UserError):
-            return Outcome(name, "error", None, "user_error", str(result.error))
-        return Outcome(name, "error", None, "error", result.reason, result.traceback)
+            return Outcome(name, "error", None, "user_error", str(result.error), module=where)
+        return Outcome(name, "error", None, "error", result.reason, result.traceback, module=where)
 
     def _value_of(
         self, node: Node, stopwatch: "_Stopwatch"

@@ -238,10 +238,28 @@ def _finding(
     )
     if outcome.state == "done":
         return _judged(base, outcome, requirement, mark.least)
-    if outcome.state == "error":
+    if outcome.state == "error" or _broke_at_home(marked, outcome):
         return _replace(base, verdict="error", traceback=outcome.traceback)
     codes = {"missing": outcome.code, "not_applicable": "not_applicable"}
     return _replace(base, reason_code=codes.get(outcome.state, outcome.state))
+
+
+def _broke_at_home(marked: Marked, outcome: Outcome) -> bool:
+    """Whether what keeps a check from being measured is an artifact of its own room.
+
+    Such an artifact (the attack behind an adversarial error) is a part of the check that is written apart, so that
+    several may share it: where it raises, the check broke. What other rooms use too (training, the model's outputs)
+    is not: one failure there is one, and leaves its many dependants not run.
+    """
+    if outcome.state != "dependency_failed" or not outcome.module:
+        return False
+    home = _room(marked.module)
+    return outcome.module == home or outcome.module.startswith(f"{home}.")
+
+
+def _room(module: str) -> str:
+    """Return the package that a module lies in; a file of a user's own is its own room."""
+    return module.rpartition(".")[0] or module
 
 
 def _judged(
