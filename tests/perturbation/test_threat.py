@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import optimize
 
 from roadworthy.errors import UserError
@@ -98,12 +100,51 @@ def test_what_is_too_far_outside_or_no_number_is_not_allowed(norm: str) -> None:
     assert ball.allows(origin, moved).tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1000.0, 3.0), (0.0, 255.0)])
+@given(
+    share=st.floats(-7, -0.5).map(lambda power: 10.0**power),
+    seed=st.integers(0, 2**31),
+    d=st.sampled_from([1, 3, 64, 3072]),
+)
+def test_what_is_projected_is_allowed_down_to_a_ten_millionth_of_the_range(
+    norm: str, low: float, high: float, share: float, seed: int, d: int
+) -> None:
+    rng, width = np.random.default_rng(seed), high - low
+    # L2 and L1 sizes as they are stated: a mean change of each element, from a hundred-thousandth of it to itself.
+    ball = Ball(norm, share * width * float(rng.choice([1.0, d**0.5])), low, high)
+    origin = torch.from_numpy(rng.uniform(low, high, (5, d)).astype(np.float32)).clamp(low, high)
+    far = origin + torch.from_numpy(rng.normal(size=(5, d)).astype(np.float32)) * (3 * ball.eps)
+    there = ball.project(origin, far)
+    assert bool(ball.allows(origin, there).all())
+    assert bool(ball.allows(origin, ball.project(origin, there)).all())
+    step = ball.project(origin, there + ball.ascend(far - origin) * (2 * ball.eps))
+    assert bool(ball.allows(origin, step).all())
+    assert bool(ball.allows(origin, origin).all())
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("eps", [1e-7, 1e-6, 1e-4, 0.1])
+def test_no_more_is_allowed_than_rounding_explains(norm: str, eps: float) -> None:
+    # Around 0 float32 is fine: 1e-7 is no rounding of 0.
+    ball, origin = Ball(norm, eps, -1.0, 1.0), torch.zeros(1, 64)
+    beyond = origin.clone()
+    beyond[0, 5] = 1.001 * eps
+    assert not bool(ball.allows(origin, beyond).any())
+    # At 0.75 float32 has steps of 2^-24, and rounding explains half of one: two are too many in every norm.
+    origin = torch.full((1, 64), 0.75)
+    assert not bool(Ball(norm, 1e-9, 0.0, 1.0).allows(origin, origin + 2.0**-23).any())
+
+
 def test_a_ball_of_no_size_holds_its_centre_alone() -> None:
     origin = rows()
     for norm in NORMS:
         ball = Ball(norm, 0.0, 0.0, 1.0)
         assert torch.equal(ball.project(origin, rows(seed=1)), origin)
         assert not bool(ball.allows(origin, origin + 1e-4).any())
+        assert bool(ball.allows(origin, origin).all())
+        next_to_it = torch.nextafter(origin, torch.tensor(2.0))
+        assert not bool(ball.allows(origin, next_to_it).any())
 
 
 @pytest.mark.parametrize(("eps", "low", "high"), [(-0.1, 0, 1), (float("nan"), 0, 1), (0.1, 1, 1)])

@@ -12,6 +12,7 @@ from roadworthy.perturbation.noise import RowNoise
 TOLERANCE = (
     1e-5  # relative, of float32 sums over an input; what is beyond it is no valid perturbation
 )
+UNIT = 2.0**-24  # a number rounded to float32 is off by at most this share of the result
 
 
 class Threat(Protocol):
@@ -97,17 +98,21 @@ class Ball:
 
     def distance(self, origin: Tensor, moved: Tensor) -> Tensor:
         """See `Threat`."""
-        change = moved - origin
-        if self.norm == "linf":
-            return change.flatten(1).abs().amax(1)
-        return _norms(change, 2 if self.norm == "l2" else 1)
+        return _lengths(moved - origin, self.norm)
 
     def allows(self, origin: Tensor, moved: Tensor) -> Tensor:
-        """See `Threat`."""
-        rounding = TOLERANCE * max(self.eps, abs(self.low), abs(self.high)) * 0.1
-        if self.norm != "linf":
-            rounding = TOLERANCE * self.eps
-        near = self.distance(origin, moved) <= self.eps + rounding
+        """See `Threat`.
+
+        The distance is that of the float32 values themselves, taken in float64, and may exceed `eps` by what rounding
+        does to a point that lies within: let d be a change of norm |d| <= eps, taken from o. What is kept is
+        x = fl(o + d), clipped to the range. For each element |fl(o + d) - (o + d)| <= u |fl(o + d)| with u = 2^-24, and
+        clipping only brings it nearer to o, so |x - o| <= |d| + u |x|; hence, in each of the three norms,
+        |x - o| <= |d| + u |x| <= eps + u |x| by the triangle inequality. That d itself is scaled by a norm summed
+        in float32 makes its length eps (1 + TOLERANCE) at most. With eps = 0 there is nothing to round.
+        """
+        apart = _lengths(moved.double() - origin.double(), self.norm)
+        rounding = UNIT * _lengths(moved.double(), self.norm) if self.eps else 0.0
+        near = apart <= self.eps * (1 + TOLERANCE) + rounding
         flat = moved.flatten(1)
         inside = (flat >= self.low).all(1) & (flat <= self.high).all(1)
         return near & inside & torch.isfinite(flat).all(1)
@@ -135,6 +140,12 @@ class Ball:
         best = flat.abs().argmax(1, keepdim=True)
         step = torch.zeros_like(flat).scatter_(1, best, flat.gather(1, best).sign())
         return step.view_as(gradient)
+
+
+def _lengths(change: Tensor, norm: Literal["linf", "l2", "l1"]) -> Tensor:
+    if norm == "linf":
+        return change.flatten(1).abs().amax(1)
+    return _norms(change, 2 if norm == "l2" else 1)
 
 
 def _norms(change: Tensor, order: int) -> Tensor:
