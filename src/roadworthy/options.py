@@ -85,6 +85,10 @@ Model = Annotated[
     _option(MODEL, "file.py:function, module:function, .pt2 or .onnx", metavar="MODEL"),
 ]
 Weights = Annotated[Path | None, _file(MODEL, "Its trained weights: .safetensors or .pt")]
+RandomDraws = Annotated[
+    int | None,
+    _option(MODEL, "It answers at random: average so many draws (16)", metavar="N"),
+]
 Trust = Annotated[bool, _option(MODEL, "Allow a .pt2 file, which can run code", "--trust")]
 
 Predictions = Annotated[Path | None, _file(PREDICTIONS, "Table of recorded predictions")]
@@ -187,6 +191,7 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
     "people": People,
     "model": Model,
     "weights": Weights,
+    "random_draws": RandomDraws,
     "trust": Trust,
     "predictions": Predictions,
     "proba": Proba,

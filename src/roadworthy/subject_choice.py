@@ -50,6 +50,11 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     """
     asked = settings.subject
     if named is not None:
+        if asked.random_draws is not None:
+            raise UserError(
+                f"--random-draws {asked.random_draws} goes with --model; {named} declares its own: "
+                f"subject_from(..., random_draws={asked.random_draws}) in a subject.py."
+            )
         return load_subject(named, trust=asked.trust, model=asked.model)
     if asked.predictions is not None:
         columns = PredictionColumns(asked.probabilities, asked.score, asked.predicted)
@@ -57,6 +62,7 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
         return replace(subject, name=_name_of(asked.predictions))
     source = _source(asked)
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
+    model = replace(model, random_draws=asked.random_draws)
     options = replace(_options(settings), model_is_trained=model.is_trained)
     subject = with_model(subject_from_file(source, options), model)
     return replace(subject, name=_name_of(source))

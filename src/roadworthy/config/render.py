@@ -38,6 +38,7 @@ _EXAMPLES: Mapping[str, object] = {
     "people": True,
     "model": "model.py:build",
     "weights": "model.safetensors",
+    "random_draws": 16,
     "predictions": "predictions.csv",
     "score": "score",
     "predicted": "predicted",

@@ -165,6 +165,10 @@ class SubjectSection(Section):
         default=None,
         description="Its trained weights: .safetensors or .pt. Without them it is trained.",
     )
+    random_draws: Annotated[int, Field(ge=2, le=1024)] | None = Field(
+        default=None,
+        description="The model answers at random: how many draws its answer is the mean of (2 to 1024; usual: 16).",
+    )
     trust: bool = Field(
         default=False,
         description="Allow a .pt2 file. Reading one runs code: say true only of your own.",

@@ -91,7 +91,10 @@ def is_wrong(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
-    """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool."""
+    """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool.
+
+    Of a network that draws random numbers, by draws that the attack has not seen.
+    """
     inputs = found.inputs.detach().float()
-    logits = model.exact().logits(inputs)
+    logits = model.told().logits(inputs)
     return threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)

@@ -195,7 +195,7 @@ class _Progress:
     def __init__(self, model: AttackedModel, points: Points, threat: Threat) -> None:
         self._model, self._points, self._threat = model, points, threat
         n = len(points)
-        logits = model.exact().logits(points.inputs)
+        logits = model.told().logits(points.inputs)
         wrong = is_wrong(logits, points.labels)
         self._columns = {name: np.full(n, np.nan) for name in COLUMNS}
         self._columns["correct"] = _array(~wrong)

@@ -56,6 +56,9 @@ class AttackedModel:
         A faster way to the same gradients: inputs to outputs, and what takes a gradient by these back to the inputs.
     scale : float
         What logits are divided by; of a power of two no answer and no order of margins changes.
+    answers : nn.Module or callable, optional
+        What the user is told, where that is not `module`: of a network that draws random numbers, by draws that no
+        search has seen.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class AttackedModel:
         straight_through: bool = False,
         reverse: Backward | None = None,
         scale: float = 1.0,
+        answers: nn.Module | Forward | None = None,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -80,6 +84,7 @@ class AttackedModel:
         self.straight_through = straight_through
         self.reverse = reverse
         self.scale = scale
+        self.answers = answers
         self.passes = Passes()
 
     @property
@@ -91,6 +96,12 @@ class AttackedModel:
         """Return the module itself in float32, counting into the same passes: what confirms what was found."""
         found = copy(self)
         found.precision, found.forward, found.reverse = "float32", None, None
+        return found
+
+    def told(self) -> "AttackedModel":
+        """Return what the user is told, in float32: what a verdict rests on."""
+        found = self.exact()
+        found.module = self.module if self.answers is None else self.answers
         return found
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -125,7 +136,9 @@ class AttackedModel:
         try:
             with torch.enable_grad():
                 return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
-        except RuntimeError:
+        except RuntimeError as error:
+            if _is_lack_of_memory(error):
+                raise
             # As from a call of .numpy() inside, which a tensor with gradients refuses.
             return False
 

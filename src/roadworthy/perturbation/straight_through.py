@@ -5,11 +5,14 @@ attacks must see through both (Athalye, Carlini & Wagner 2018, "Obfuscated gradi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from roadworthy.perturbation.model import Backward
 
 Function = Callable[..., Any]  # Any: what a function of torch takes and gives
 
@@ -53,6 +56,23 @@ class StraightThrough(TorchFunctionMode):
         with torch.no_grad():
             found = func(before, *args[1:], **(kwargs or {}))
         return given + (found - given).detach()
+
+
+def reverse_through(module: nn.Module, *, straight_through: bool) -> Backward:
+    """Return gradients of another network than the one that confirms what they lead to, as `AttackedModel` takes them."""
+
+    def ahead(inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        at = inputs.detach().clone().requires_grad_()
+        with torch.enable_grad(), StraightThrough() if straight_through else nullcontext():
+            outputs = module(at)
+
+        def back(slope: Tensor) -> Tensor:
+            (found,) = torch.autograd.grad(outputs, at, slope.to(outputs.dtype))
+            return found
+
+        return outputs.detach().clone(), back
+
+    return ahead
 
 
 class Averaged(nn.Module):

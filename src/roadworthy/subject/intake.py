@@ -21,6 +21,7 @@ from roadworthy.subject.onnx import OnnxModel
 from roadworthy.subject.own_code import own_code
 from roadworthy.subject.probe import probed
 from roadworthy.subject.problems import nearest
+from roadworthy.subject.random_answers import declared_random, said_of, steadied
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.weights import (
     CONVERT,
@@ -50,6 +51,8 @@ class Model:
         How it was trained.
     note : str
         What this kind of model allows, in one line.
+    random_draws : int, optional
+        It answers at random; its answer is the mean over so many draws.
     """
 
     network: Network | None = None
@@ -57,6 +60,7 @@ class Model:
     black_box: BlackBox | None = None
     recipe: Recipe | None = None
     note: str = "no model was given: a default one is trained"
+    random_draws: int | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -223,11 +227,22 @@ def with_model(subject: Subject, model: Model) -> Subject:
         Where the model's outputs do not fit the task, naming shapes.
     """
     notes = (*subject.notes, model.note)
+    draws = model.random_draws
+    notes = (*notes, *said_of(draws))
+    declared = draws is not None
     if model.black_box is not None:
         predictor = model.black_box.predictor(subject)
-        subject = probed(subject, partial(_answers, predictor.call), trained=True)
+        if draws is not None:
+            predictor = steadied(predictor, draws, partial(_answers, predictor.call), subject)
+        subject = probed(
+            subject, partial(_answers, predictor.call), trained=True, declared=declared
+        )
         return replace(subject, predictor=predictor, recipe=model.recipe, notes=notes)
     if model.network is None:
+        if declared:
+            raise UserError(
+                "random_draws is for a model that answers at random, and none is given."
+            )
         return replace(subject, recipe=model.recipe, notes=notes)
     with own_code(f"The model ({model.network.source}) cannot be built"):
         module = model.network.build()
@@ -236,14 +251,23 @@ def with_model(subject: Subject, model: Model) -> Subject:
     trained = model.weights is not None
     if _takes_numbers_only(module, subject):
         subject = _as_numbers(subject)
-    subject = probed(subject, lambda inputs: _outputs(module, inputs), trained=trained)
+    network, weights = model.network, model.weights
+    if draws is not None:
+        outputs = partial(_outputs, module)
+        network, weights = declared_random(network, weights, draws, module, outputs, subject)
+        module = network.build()
+        if weights is not None:
+            load_weights(module, weights)
+    subject = probed(
+        subject, lambda inputs: _outputs(module, inputs), trained=trained, declared=declared
+    )
     categories = [column.name for column in subject.columns if column.kind == "category"]
     if categories:
         notes = (*notes, "categories reach the model as codes, in alphabetical order from 0")
     return replace(
         subject,
-        network=model.network,
-        weights=model.weights,
+        network=network,
+        weights=weights,
         recipe=model.recipe,
         notes=notes,
     )

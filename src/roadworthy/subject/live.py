@@ -47,6 +47,7 @@ def subject_from(
     proof: float | None = None,
     people: bool | None = None,
     input_range: tuple[float, float] | None = None,
+    random_draws: int | None = None,
     name: str | None = None,
 ) -> Subject:
     """Return the subject of a live model and its data.
@@ -78,6 +79,9 @@ def subject_from(
         Whether rows are persons.
     input_range : (float, float), optional
         Least and greatest value of an element of array inputs.
+    random_draws : int, optional
+        The model draws random numbers when it answers: its answer is the mean probability over so many draws (16 is
+        usual), seeded by the content of a row.
     name : str, optional
         For reports.
     """
@@ -86,6 +90,7 @@ def subject_from(
         if weights is None
         else model_with_weights(model, weights, recipe)
     )
+    taken = replace(taken, random_draws=random_draws)
     options = DataOptions(
         roles=Roles(
             target=target,

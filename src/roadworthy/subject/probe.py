@@ -13,8 +13,23 @@ from roadworthy.subject.task import Task
 ROWS = 16
 
 
-def probed(subject: Subject, call: Callable[[np.ndarray], np.ndarray], *, trained: bool) -> Subject:
+def probed(
+    subject: Subject,
+    call: Callable[[np.ndarray], np.ndarray],
+    *,
+    trained: bool,
+    declared: bool = False,
+) -> Subject:
     """Return the subject, its classes widened to those of the model where the model has more.
+
+    Parameters
+    ----------
+    subject : Subject
+    call : callable
+    trained : bool
+        Its outputs mean something already.
+    declared : bool
+        It draws random numbers, which are seeded.
 
     Raises
     ------
@@ -22,25 +37,19 @@ def probed(subject: Subject, call: Callable[[np.ndarray], np.ndarray], *, traine
         Where the model's answers have the wrong shape, are not finite, differ between two calls, or
         know fewer classes than the target has.
     """
-    inputs = _some_rows(subject)
+    inputs = some_rows(subject)
     if inputs is None:
         return subject
     found = call(inputs)
     width = _width(found, inputs, subject.task)
     if trained:
         _require_finite(found, inputs)
-        again = call(inputs)
-        if not np.allclose(found, again, rtol=1e-3, atol=1e-5):
-            raise UserError(
-                "The model answers differently when asked twice about the same rows (largest "
-                f"difference {np.abs(found - again).max():.3g}). Dropout of a torch module is "
-                "switched off here; noise that the forward method draws is not. Draw none, draw it from a generator with "
-                "a fixed seed, or answer with the mean of many draws; of a function, call model.eval() first."
-            )
+    _require_the_same(found, call(inputs), declared=declared)
     return _with_classes(subject, width)
 
 
-def _some_rows(subject: Subject) -> np.ndarray | None:
+def some_rows(subject: Subject) -> np.ndarray | None:
+    """Return a few rows of inputs, None where there are none."""
     for name in ("test", "validation", "train"):
         split = subject.splits.get(name)
         if split is not None and split.inputs is not None and split.n:
@@ -73,6 +82,25 @@ def _width(found: np.ndarray, inputs: np.ndarray, task: Task) -> int:
             "Let it return a logit or probability for each class."
         )
     return width
+
+
+def _require_the_same(found: np.ndarray, again: np.ndarray, *, declared: bool) -> None:
+    if np.allclose(found, again, rtol=1e-3, atol=1e-5, equal_nan=True):
+        return
+    differs = (
+        "The model answers differently when asked twice about the same rows (largest difference "
+        f"{np.nanmax(np.abs(found - again)):.3g})"
+    )
+    if declared:
+        raise UserError(
+            f"{differs}, though its random numbers were seeded for random_draws. It draws them from elsewhere than Python, "
+            "numpy or torch, or from a generator of its own: let it draw them from torch."
+        )
+    raise UserError(
+        f"{differs}. Dropout of a torch module is switched off here; noise that the forward method draws is not. If "
+        "answers are random on purpose, declare it: random_draws=16 in subject_from, --random-draws 16; the answer is then "
+        "the mean over so many draws. Else draw none, or call model.eval() in the function."
+    )
 
 
 def _require_finite(found: np.ndarray, inputs: np.ndarray) -> None:

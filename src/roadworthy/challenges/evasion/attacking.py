@@ -1,6 +1,6 @@
 """A subject's model and rows, handed to the cascade of attacks."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from roadworthy.perturbation.threat import Ball
     from roadworthy.subject import Predictor, Task
 
-DRAWS = 8  # calls of a network that draws random numbers, whose mean is attacked
+    Run = torch.nn.Module | Callable[[Tensor], Tensor]
+
+DRAWS = 8  # calls of a network that draws random numbers and did not say so, whose mean is attacked
+SEARCHES, CONFIRMS = "search", "confirmation"
+"""Streams of random numbers of one that did: neither are those of its answers."""
+TIMES = 4  # as many draws confirm what a search claims
 COMPARED = 16  # rows, whose gradients must be the same another way
 LOOKED_AT = 128  # rows; whether their logits are too large for cross-entropy
 MOST_ROWS = {"quick": 200}
@@ -113,9 +118,8 @@ class Attacking:
     @contextmanager
     def model(self) -> "Generator[Attacked]":
         """Give the model, in evaluation mode and frozen inside the block."""
-        import torch
-
         from roadworthy.perturbation.model import AttackedModel, attacked
+        from roadworthy.perturbation.straight_through import reverse_through
 
         if not self.task.is_classification:
             raise NotApplicable(
@@ -124,31 +128,31 @@ class Attacking:
         module, conduct = self.predictor.module, self.conduct or {}
         chunk = cast(int, conduct.get("chunk", 128))
         precision = cast("Precision", conduct.get("precision", "float32"))
+        steps = bool(conduct.get("steps", False))
 
-        def blind(inputs: "Tensor") -> "Tensor":
-            found = self.predictor(inputs.cpu().numpy())
-            return torch.from_numpy(np.asarray(found, np.float32))
-
-        def built(run: "torch.nn.Module | None") -> "Attacked":
-            return Attacked(
-                AttackedModel(
-                    blind if run is None else run,
-                    len(self.task.classes),
-                    gives_probabilities=self.output_kind == "probabilities",
-                    chunk=chunk,
-                    precision=precision,
-                    straight_through=bool(conduct.get("steps", False)),
-                    scale=cast(float, conduct.get("scale", 1.0)),
-                ),
-                reverse=bool(conduct.get("reverse", False)),
+        def built(
+            run: "Run", answers: "Run | None" = None, search: "torch.nn.Module | None" = None
+        ) -> "Attacked":
+            model = AttackedModel(
+                run,
+                len(self.task.classes),
+                gives_probabilities=self.output_kind == "probabilities",
+                chunk=chunk,
+                precision=precision,
+                straight_through=steps,
+                reverse=search and reverse_through(search, straight_through=steps),
+                scale=cast(float, conduct.get("scale", 1.0)),
+                answers=answers,
             )
+            hastens = answers is None
+            return Attacked(model, reverse=bool(conduct.get("reverse", False)), hastens=hastens)
 
         if module is None:
-            yield built(None)
+            yield built(*_blind(self.predictor))
             return
         _refuse_codes(module)
         with attacked(module, channels_last=True):
-            yield built(_steadied(module) if conduct.get("random", False) else module)
+            yield built(*_seen_through(module, conduct))
 
     def first(
         self, rows: Threatened, threat: Mapping[str, object], budget: "AttackBudget"
@@ -187,16 +191,21 @@ class Attacked:
     model : AttackedModel
     reverse : bool
         Its gradients come through onnxruntime where that gives the same.
+    hastens : bool
+        Its passes may run elsewhere; those of a network that draws random numbers may not.
     """
 
     model: "AttackedModel"
     reverse: bool = False
+    hastens: bool = True
 
     def hastened(self, points: "Points", attacks: "tuple[Attack, ...]") -> "AttackedModel":
         """Return the model with faster passes: backward as was found out, forward where so many come that it pays."""
         from roadworthy.perturbation.budgets import queries
         from roadworthy.perturbation.forward import fastest_runner, reverse_of, trace_of
 
+        if not self.hastens:
+            return self.model
         passes = len(points) * queries(attacks)
         trace = trace_of(self.model, points.inputs) if self.reverse else None
         found = fastest_runner(self.model, points.inputs, passes, trace).of(self.model)
@@ -217,7 +226,7 @@ class Attacked:
         has_gradients = self.model.has_gradients(some)
         seen = _seen_in(self.model.module, some) if has_gradients else {}
         found = usual(some)
-        if is_timed and has_gradients:
+        if is_timed and has_gradients and self.hastens:
             of = torch.from_numpy(np.array(labels[:8], np.int64))
             tried = copy(self.model)
             tried.straight_through = bool(seen.get("steps", False))
@@ -225,21 +234,50 @@ class Attacked:
         if has_gradients:
             of = torch.from_numpy(np.array(labels[:LOOKED_AT], np.int64))
             many = torch.from_numpy(np.array(inputs[:LOOKED_AT], np.float32))
-            scale = scale_of(self.model, many, of)
+            scale = scale_of(self.model.told(), many, of)
             seen |= {} if scale == 1.0 else {"scale": scale}
         return {
             "gradients": has_gradients,
             "chunk": found.chunk,
             "precision": found.precision,
             **({"reverse": True} if found.reverse else {}),
+            **({} if self.hastens else {"redrawn": True}),
             **seen,
         }
 
 
-def _steadied(module: "torch.nn.Module") -> "torch.nn.Module":
-    from roadworthy.perturbation.straight_through import Averaged
+def _blind(predictor: "Predictor") -> "tuple[Run, Run | None]":
+    """Return what a search of a black box asks, and what its user is told where that draws other random numbers."""
+    import torch
 
-    return Averaged(module, DRAWS).eval()
+    from roadworthy.subject.random_answers import MeanOfCalls
+
+    def through(call: "Callable[[np.ndarray], np.ndarray]") -> "Run":
+        def run(inputs: "Tensor") -> "Tensor":
+            return torch.from_numpy(np.asarray(call(inputs.cpu().numpy()), np.float32))
+
+        return run
+
+    call = predictor.call
+    if isinstance(call, MeanOfCalls):
+        return through(call.redrawn(CONFIRMS, TIMES)), through(call)
+    return through(predictor), None
+
+
+def _seen_through(
+    module: "torch.nn.Module", conduct: Mapping[str, object]
+) -> "tuple[Run, Run | None, torch.nn.Module | None]":
+    """Return what confirms, what the user is told and what gives gradients, the latter two where they draw other numbers.
+
+    Expectation over transformations (Athalye, Engstrom, Ilyas & Kwok 2018): the search follows the gradient of the mean
+    over draws, and what it claims is confirmed by other and more draws; the verdict is by the draws of the answer itself.
+    """
+    from roadworthy.perturbation.straight_through import Averaged
+    from roadworthy.subject.random_answers_module import Redrawn, draws_in
+
+    if draws_in(module):
+        return Redrawn(module, CONFIRMS, TIMES).eval(), module, Redrawn(module, SEARCHES).eval()
+    return (Averaged(module, DRAWS).eval() if conduct.get("random", False) else module), None, None
 
 
 def _seen_in(module: object, some: "Tensor") -> dict[str, object]:

@@ -35,6 +35,12 @@ def words_of(
         if conduct.get("gradients", True)
         else " The model has no gradients, so it was attacked by its outputs alone, which finds less."
     )
+    redrawn = (
+        " The model answers at random: the search follows the mean over draws, fresh draws confirm what it finds, and a row "
+        "counts as turned where the mean that the user is told is wrong."
+        if conduct.get("redrawn", False)
+        else ""
+    )
     scale = float(cast(float, conduct.get("scale", 1.0)))
     rescaled = (
         ""
@@ -46,7 +52,7 @@ def words_of(
         f"Changing {how} {eps:.3g} (inputs run from {low:g} to {high:g}) turns the answers of {broken} of {attacked:,} "
         f"rows{rest}; {wrong} more {'was' if wrong == 1 else 'were'} wrong without any change. So at most "
         f"{percent(1 - (broken + wrong) / attacked)} withstand it: the {budget} budget of attacks took {forward:,.0f} passes "
-        f"forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}{rescaled}"
+        f"forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}{redrawn}{rescaled}"
     )
 
 
