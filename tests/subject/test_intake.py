@@ -351,7 +351,7 @@ def test_any_function_will_do_and_other_things_will_not() -> None:
         (lambda x: x[:, 0], "gives one output for each row (shape (16,))"),
         (lambda x: x[:, :3, None], "output of shape (16, 3, 1)"),
         (lambda x: np.full((16, 3), np.nan), "NaN or infinite outputs for 16 of 16 rows"),
-        (lambda x: np.random.default_rng().normal(size=(16, 3)), "differently when asked twice"),
+        (lambda x: np.random.default_rng().normal(size=(16, 3)), "differently when asked again"),
     ],
 )
 def test_outputs_that_do_not_fit_are_refused_naming_shapes(call, said) -> None:
