@@ -11,6 +11,7 @@ from roadworthy.subject.rescaled import INNER, OutputKind
 if TYPE_CHECKING:
     from torch import nn
 
+NEIGHBOURS = 10
 MOST = 5.0  # a logit grows by at most e to this
 
 
@@ -36,6 +37,23 @@ class Guard:
         """Return what logits are multiplied by at these distances."""
         beyond = np.maximum(distances / self.reach - 1.0, 0.0)
         return np.exp(np.minimum(-self.slope * beyond, MOST))
+
+
+def distances_to(places: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """Distance of embeddings (n, f), made as long as 1, to the tenth nearest place (m, f): (n,), as the module takes it."""
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    nearness = (embeddings / np.maximum(length, 1e-12)) @ places.T  # (n, m)
+    k = min(NEIGHBOURS, len(places))
+    kth = np.partition(nearness, len(places) - k, axis=1)[:, len(places) - k]
+    # Of vectors of length 1: |a - b|^2 = 2 - 2 ab.
+    return np.sqrt(np.maximum(2.0 - 2.0 * kth.astype(np.float64), 1e-12))
+
+
+def threshold_at(values: np.ndarray, share: float) -> float:
+    """Return the value that a new one of the same kind exceeds with a probability of at most 1 - share (split conformal)."""
+    n = len(values)
+    rank = min(int(np.ceil(share * (n + 1))), n)
+    return float(np.partition(values, rank - 1)[rank - 1])
 
 
 def guarded(

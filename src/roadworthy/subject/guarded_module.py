@@ -5,10 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from roadworthy.subject.guarded import MOST
+from roadworthy.subject.guarded import MOST, NEIGHBOURS
 from roadworthy.subject.rescaled_module import Rescaled
-
-NEIGHBOURS = 10
 
 
 class Guarded(nn.Module):
