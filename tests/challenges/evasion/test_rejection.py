@@ -105,9 +105,11 @@ class TwoWays(nn.Module):
 
 def test_a_rule_that_looks_good_against_who_does_not_know_of_it_is_exposed() -> None:
     """By hand: both values up by .1 give logits 3, 40, 40, 9 and a probability of .5; the second alone gives 9 to 3."""
-    labels = np.arange(40) // 39  # one row of another class, answered wrongly and surely: 20 to 1
+    labels = np.maximum(
+        np.arange(40) - 36, 0
+    )  # 1, 2 and 3 once each, answered wrongly and surely: 20 to 1
     test = (np.full((40, 1, 1, 2), 0.5, np.float32), labels)
-    base = subject_from(TwoWays(), test=test, input_range=(0, 1), classes=tuple("abcd"))
+    base = subject_from(TwoWays(), test=test, input_range=(0, 1))
     subject = replace(base, decision_rule=DecisionRule("abstain", 0.8))
     given = {"attack_threat": {"eps": 0.1}}
     found = compute(REGISTRY, fields_of(subject), [CHECK], options=given)[CHECK].value
