@@ -133,14 +133,17 @@ class AttackedModel:
         if not isinstance(self.module, nn.Module):
             return False
         self.logits(inputs)  # what fails here fails without gradients too, and is an error
-        try:
-            with torch.enable_grad():
-                return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
-        except RuntimeError as error:
-            if _is_lack_of_memory(error):
-                raise
-            # As from a call of .numpy() inside, which a tensor with gradients refuses.
-            return False
+        while True:
+            try:
+                with torch.enable_grad():
+                    return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
+            except (MemoryError, RuntimeError) as error:
+                if not _is_lack_of_memory(error):
+                    # As from a call of .numpy() inside, which a tensor with gradients refuses.
+                    return False
+                if len(inputs) == 1:
+                    raise
+            inputs = inputs[: len(inputs) // 2]
 
     def _in_chunks(self, inputs: Tensor, run: Callable[[Tensor, int], Part]) -> list[Part]:
         """Run chunk after chunk; where memory does not suffice for one, in smaller ones."""

@@ -18,7 +18,7 @@ from roadworthy.challenges.evasion.masking import (
 )
 from roadworthy.engine import Registry, compute
 from roadworthy.perturbation.masking import COLUMNS
-from roadworthy.subject import Network, Split, Subject, Task, fields_of
+from roadworthy.subject import Network, Split, Subject, Task, fields_of, subject_from
 
 REGISTRY = Registry.discover()
 RNG = np.random.default_rng(0)
@@ -169,3 +169,27 @@ def test_a_black_box_has_no_gradients_to_mask() -> None:
     outcome = compute(REGISTRY, fields_of(box), ["masked_gradients"])["masked_gradients"]
     assert outcome.state == "not_applicable"
     assert "no gradients" in outcome.reason
+
+
+class Cut(nn.Module):
+    """A network whose inputs are detached: the same answers, and no gradients."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.inner(inputs.detach())
+
+
+def test_a_network_that_lets_no_gradients_pass_is_doubted_and_passes_nothing() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(25, 3, bias=False))
+    inputs = torch.rand(150, 1, 5, 5)
+    labels = net(inputs).argmax(1).numpy()
+    subject = subject_from(Cut(net), test=(inputs.numpy(), labels), input_range=(0, 1))
+    fields = fields_of(subject)
+    options = {"attack_threat": {"eps": 0.001}}
+    found = compute(REGISTRY, fields, ["adversarial_error"], options=options)["adversarial_error"]
+    assert found.value.value < 0.1
+    assert "lets no gradients pass" in " ".join(found.value.doubts)

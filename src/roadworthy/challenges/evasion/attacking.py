@@ -224,7 +224,8 @@ class Attacked:
 
         some = torch.from_numpy(np.array(inputs[:8], np.float32))
         has_gradients = self.model.has_gradients(some)
-        seen = _seen_in(self.model.module, some) if has_gradients else {}
+        is_cut = isinstance(self.model.module, torch.nn.Module) and not has_gradients
+        seen = _seen_in(self.model.module, some[: self.model.chunk]) if has_gradients else {}
         found = usual(some)
         if is_timed and has_gradients and self.hastens:
             of = torch.from_numpy(np.array(labels[:8], np.int64))
@@ -242,6 +243,7 @@ class Attacked:
             "precision": found.precision,
             **({"reverse": True} if found.reverse else {}),
             **({} if self.hastens else {"redrawn": True}),
+            **({"cut": True} if is_cut else {}),
             **seen,
         }
 
@@ -313,9 +315,14 @@ def surprises(
     budget: "AttackBudget",
     conduct: Mapping[str, object],
 ) -> tuple[str, ...]:
-    """Say where a blind search broke many rows that attacks along gradients had left standing."""
+    """Say where gradients mislead: a network lets none pass, or a blind search broke many rows that they had left standing."""
     from roadworthy.perturbation.cascade import Outcomes
 
+    if conduct.get("cut", False):
+        return (
+            "the network lets no gradients pass, which hides how weak it is: it was attacked by its outputs alone, which "
+            "finds less; leave out the step that cuts them (detach, numpy) for the audit",
+        )
     found = Outcomes(outcomes)
     gradient = len(budget_of(budget, threat, conduct).gradient)
     if gradient == 0:
