@@ -93,8 +93,10 @@ def is_wrong(logits: Tensor, labels: Tensor) -> Tensor:
 def verified(model: AttackedModel, points: Points, threat: Threat, found: Found) -> Tensor:
     """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool.
 
-    Of a network that draws random numbers, by draws that the attack has not seen.
+    Of a network that draws random numbers, by draws that the attack has not seen. A row that was not moved is answered as
+    the user is told, which was right, or it would not be attacked.
     """
     inputs = found.inputs.detach().float()
-    logits = model.told().logits(inputs)
-    return threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)
+    is_moved = (inputs != points.inputs).flatten(1).any(1)
+    logits = model.judged().logits(inputs)
+    return is_moved & threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)

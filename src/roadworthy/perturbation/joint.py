@@ -45,6 +45,7 @@ def answered(model: AttackedModel, label: int, threshold: float) -> AttackedMode
     found = copy(model)
     found.module = through(model.module)
     found.answers = None if model.answers is None else through(model.answers)
+    found.judge = None if model.judge is None else through(model.judge)
     found.forward = None if model.forward is None else through(model.forward)
     found.reverse = None if model.reverse is None else _back_through(model.reverse, aims)
     found.gives_probabilities = False

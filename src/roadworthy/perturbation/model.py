@@ -57,8 +57,9 @@ class AttackedModel:
     scale : float
         What logits are divided by; of a power of two no answer and no order of margins changes.
     answers : nn.Module or callable, optional
-        What the user is told, where that is not `module`: of a network that draws random numbers, by draws that no
-        search has seen.
+        What the user is told, where that is not `module`: of a network that draws random numbers, the mean over its own.
+    judge : nn.Module or callable, optional
+        What a verdict on moved rows rests on, where that is not `module`: of such a network, draws that no search has seen.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class AttackedModel:
         reverse: Backward | None = None,
         scale: float = 1.0,
         answers: nn.Module | Forward | None = None,
+        judge: nn.Module | Forward | None = None,
     ) -> None:
         self.module = module
         self.classes = classes
@@ -85,6 +87,7 @@ class AttackedModel:
         self.reverse = reverse
         self.scale = scale
         self.answers = answers
+        self.judge = judge
         self.passes = Passes()
 
     @property
@@ -99,9 +102,15 @@ class AttackedModel:
         return found
 
     def told(self) -> "AttackedModel":
-        """Return what the user is told, in float32: what a verdict rests on."""
+        """Return what the user is told, in float32."""
         found = self.exact()
         found.module = self.module if self.answers is None else self.answers
+        return found
+
+    def judged(self) -> "AttackedModel":
+        """Return what a verdict on moved rows rests on, in float32."""
+        found = self.exact()
+        found.module = self.module if self.judge is None else self.judge
         return found
 
     def logits(self, inputs: Tensor) -> Tensor:

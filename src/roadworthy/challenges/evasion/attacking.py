@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Run = torch.nn.Module | Callable[[Tensor], Tensor]
 
 DRAWS = 8  # calls of a network that draws random numbers and did not say so, whose mean is attacked
-SEARCHES, CONFIRMS = "search", "confirmation"
-"""Streams of random numbers of one that did: neither are those of its answers."""
-TIMES = 4  # as many draws confirm what a search claims
+SEARCHES, CONFIRMS, JUDGES = "search", "confirmation", "verdict"
+"""Streams of random numbers of one that did: none of them are those of its answers."""
+TIMES = 4  # as many draws as its answers: of what confirms a claim, and of what judges it
 COMPARED = 16  # rows, whose gradients must be the same another way
 LOOKED_AT = 128  # rows; whether their logits are too large for cross-entropy
 MOST_ROWS = {"quick": 200}
@@ -131,7 +131,10 @@ class Attacking:
         steps = bool(conduct.get("steps", False))
 
         def built(
-            run: "Run", answers: "Run | None" = None, search: "torch.nn.Module | None" = None
+            run: "Run",
+            answers: "Run | None" = None,
+            judge: "Run | None" = None,
+            search: "torch.nn.Module | None" = None,
         ) -> "Attacked":
             model = AttackedModel(
                 run,
@@ -143,6 +146,7 @@ class Attacking:
                 reverse=search and reverse_through(search, straight_through=steps),
                 scale=cast(float, conduct.get("scale", 1.0)),
                 answers=answers,
+                judge=judge,
             )
             hastens = answers is None
             return Attacked(model, reverse=bool(conduct.get("reverse", False)), hastens=hastens)
@@ -248,8 +252,8 @@ class Attacked:
         }
 
 
-def _blind(predictor: "Predictor") -> "tuple[Run, Run | None]":
-    """Return what a search of a black box asks, and what its user is told where that draws other random numbers."""
+def _blind(predictor: "Predictor") -> "tuple[Run, Run | None, Run | None]":
+    """Return what a search of a black box asks, what its user is told and what judges, where these draw other numbers."""
     import torch
 
     from roadworthy.subject.random_answers import MeanOfCalls
@@ -262,24 +266,27 @@ def _blind(predictor: "Predictor") -> "tuple[Run, Run | None]":
 
     call = predictor.call
     if isinstance(call, MeanOfCalls):
-        return through(call.redrawn(CONFIRMS, TIMES)), through(call)
-    return through(predictor), None
+        asked, judge = call.redrawn(CONFIRMS, TIMES), call.redrawn(JUDGES, TIMES)
+        return through(asked), through(call), through(judge)
+    return through(predictor), None, None
 
 
 def _seen_through(
     module: "torch.nn.Module", conduct: Mapping[str, object]
-) -> "tuple[Run, Run | None, torch.nn.Module | None]":
-    """Return what confirms, what the user is told and what gives gradients, the latter two where they draw other numbers.
+) -> "tuple[Run, Run | None, Run | None, torch.nn.Module | None]":
+    """Return what confirms, what the user is told, what judges and what gives gradients, where these draw other numbers.
 
     Expectation over transformations (Athalye, Engstrom, Ilyas & Kwok 2018): the search follows the gradient of the mean
-    over draws, and what it claims is confirmed by other and more draws; the verdict is by the draws of the answer itself.
+    over draws, what it claims is confirmed by other and more draws, and the verdict is of the mean over fresh ones.
     """
     from roadworthy.perturbation.straight_through import Averaged
     from roadworthy.subject.random_answers_module import Redrawn, draws_in
 
     if draws_in(module):
-        return Redrawn(module, CONFIRMS, TIMES).eval(), module, Redrawn(module, SEARCHES).eval()
-    return (Averaged(module, DRAWS).eval() if conduct.get("random", False) else module), None, None
+        confirms, judge = (Redrawn(module, stream, TIMES).eval() for stream in (CONFIRMS, JUDGES))
+        return confirms, module, judge, Redrawn(module, SEARCHES).eval()
+    run = Averaged(module, DRAWS).eval() if conduct.get("random", False) else module
+    return run, None, None, None
 
 
 def _seen_in(module: object, some: "Tensor") -> dict[str, object]:

@@ -36,8 +36,8 @@ def words_of(
         else " The model has no gradients, so it was attacked by its outputs alone, which finds less."
     )
     redrawn = (
-        " The model answers at random: the search follows the mean over draws, fresh draws confirm what it finds, and a row "
-        "counts as turned where the mean that the user is told is wrong."
+        " The model answers at random: the search follows the mean over draws, other draws confirm what it finds, and a row "
+        "counts as turned where the mean over fresh ones is wrong."
         if conduct.get("redrawn", False)
         else ""
     )
