@@ -92,14 +92,16 @@ def _guarded(
     distances = distances_to(places, embeddings)
     guard = Guard(places, max(threshold_at(distances, 1 - rate), 1e-6), SLOPE)
     lowered = logits.astype(np.float64) * guard.factors(distances)[:, None]
-    # Of n rows the floor(rate x n) least sure are held back.
-    sure = np.sort(_largest_probability(lowered))[int(rate * len(lowered))]
+    # Of n rows the floor(rate x n) least sure are held back: the threshold lies midway, so that rounding moves no row.
+    sure = np.concatenate([[0.0], np.sort(_largest_probability(lowered))])
+    at = int(rate * len(lowered))
+    threshold = float(sure[at : at + 2].mean())
     kind = cast(Literal["logits", "probabilities"], output_kind)
     said = f"answers held back far from its training rows ({percent(rate)} false alarms)"
     built, inner = guarded(
         network, dict(weights), guard, kind=kind, classes=logits.shape[1], said=said
     )
-    rule = DecisionRule("abstain", float(sure), f"no answer for {percent(rate)} of ordinary rows")
+    rule = DecisionRule("abstain", threshold, f"no answer for {percent(rate)} of ordinary rows")
     return replace(subject, network=built, weights=inner, predictor=None, decision_rule=rule)
 
 
