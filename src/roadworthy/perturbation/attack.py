@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from roadworthy.perturbation.model import AttackedModel
@@ -94,9 +95,11 @@ def verified(model: AttackedModel, points: Points, threat: Threat, found: Found)
     """Return the rows whose answer is wrong at an allowed point, by a fresh pass in float32: (n,) bool.
 
     Of a network that draws random numbers, by draws that the attack has not seen. A row that was not moved is answered as
-    the user is told, which was right, or it would not be attacked.
+    the user is told, so that a threat of no size changes nothing.
     """
     inputs = found.inputs.detach().float()
-    is_moved = (inputs != points.inputs).flatten(1).any(1)
-    logits = model.judged().logits(inputs)
-    return is_moved & threat.allows(points.inputs, inputs) & is_wrong(logits, points.labels)
+    wrong = is_wrong(model.judged().logits(inputs), points.labels)
+    if model.judge is not None:
+        is_moved = (inputs != points.inputs).flatten(1).any(1)
+        wrong = torch.where(is_moved, wrong, is_wrong(model.told().logits(inputs), points.labels))
+    return threat.allows(points.inputs, inputs) & wrong
