@@ -239,7 +239,8 @@ def _finding(
     if outcome.state == "done":
         return _judged(base, outcome, requirement, mark.least)
     if outcome.state == "error" or _broke_at_home(marked, outcome):
-        return _replace(base, verdict="error", traceback=outcome.traceback)
+        # What a failing check would have one do is no advice where it broke.
+        return _replace(base, verdict="error", traceback=outcome.traceback, next="")
     codes = {"missing": outcome.code, "not_applicable": "not_applicable"}
     return _replace(base, reason_code=codes.get(outcome.state, outcome.state))
 
