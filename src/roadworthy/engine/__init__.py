@@ -31,7 +31,7 @@ from roadworthy.engine.marks import (
 from roadworthy.engine.missing import Missing
 from roadworthy.engine.outcome import Outcome
 from roadworthy.engine.progress import advance
-from roadworthy.engine.recall import Lacking, recall
+from roadworthy.engine.recall import Lacking, pause, recall
 from roadworthy.engine.registry import Marked, PlugInWarning, Registry
 from roadworthy.engine.run import compute
 from roadworthy.engine.seeds import generator
@@ -72,6 +72,7 @@ __all__ = [
     "mark_of",
     "mitigation",
     "natural_fault",
+    "pause",
     "recall",
     "sham",
     "suggestion",

@@ -10,7 +10,10 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("roadworthy progress", defau
 
 
 def advance(done: int, total: int) -> None:
-    """Say that `done` of `total` steps are done; nothing happens outside of a run."""
+    """Say that `done` of `total` steps are done; nothing happens outside of a run.
+
+    Where some are left and the run's budget is over, the node ends here.
+    """
     listener = _LISTENER.get()
     if listener is not None:
         listener(done, total)

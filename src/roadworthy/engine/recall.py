@@ -67,6 +67,16 @@ def keeping(keeper: Keeper) -> Generator[None]:
         _KEEPER.reset(token)
 
 
+def pause() -> None:
+    """End the node that asks where the run's budget is over; nothing happens outside of a run.
+
+    For long computations without parts, at places where little is lost.
+    """
+    keeper = _KEEPER.get()
+    if keeper is not None:
+        keeper.pause()
+
+
 def recall(
     code: object, shared: object, parts: Sequence[tuple[object, ...]], make: Make
 ) -> list[Any]:  # Any: what an artifact may return

@@ -89,7 +89,7 @@ def _ignore(event: Event) -> None:
 
 
 class _OverBudget(BaseException):
-    """Ends a node between two shards; no Exception, so that it is not taken for an error."""
+    """Ends a node where it pauses; no Exception, so that it is not taken for an error."""
 
 
 class _Run:
@@ -212,7 +212,7 @@ class _Run:
         keeper = Keeper(self._store, self._identifier, self._pause, stopwatch.elsewhere)
         try:
             with (
-                listening(lambda done, total: self._emit(Progress(node.name, done, total))),
+                listening(lambda done, total: self._heard(node.name, done, total)),
                 keeping(keeper),
             ):
                 result = attempt(lambda: self._value_of(node, stopwatch))
@@ -226,6 +226,11 @@ class _Run:
             self._emit(Failed(node.name, outcome.reason or "", seconds))
         else:
             self._emit(Finished(node.name, seconds, from_store=False, key=outcome.key))
+
+    def _heard(self, name: str, done: int, total: int) -> None:
+        self._emit(Progress(name, done, total))
+        if done < total:
+            self._pause()
 
     def _judged(self, node: Node, result: Success[Any] | Failure) -> Outcome:
         name, key = node.name, self._key(node.name) or ""

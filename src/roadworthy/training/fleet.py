@@ -78,9 +78,10 @@ def train_fleet(jobs: Sequence[Job], *, progress: Progress | None = None) -> Ite
     while fleet.members:
         with _quiet(jobs[0], fleet.stack.modules[0]):
             done = list(fleet.epoch(checkpoint.after_step))
+        # Before progress is told, where a run may end.
+        yield from checkpoint.passed_on(done, is_last=not fleet.members)
         if progress is not None:
             progress(fleet.epochs, epochs)
-        yield from checkpoint.passed_on(done, is_last=not fleet.members)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadworthy.engine import pause
 from roadworthy.subject import Column, Network, Recipe
 from roadworthy.training.augmentation import Augmenter, Batch, Part, augmenter
 from roadworthy.training.checkpoint import Checkpoint, identity_of_training
@@ -164,6 +165,7 @@ def _epochs(
             course.step += 1
             if checkpoint.is_due:
                 checkpoint.lay_down(course.state())
+            pause()  # an epoch of many rows outlasts a budget
         yield float(course.total) / batches
         course.begin_next_epoch()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadworthy.engine import pause
 from roadworthy.errors import UserError
 from roadworthy.subject import Network
 
@@ -101,10 +102,11 @@ def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np
     # An empty split still needs one call, which tells the number of outputs.
     starts = range(0, max(len(inputs), 1), size)
     with torch.inference_mode(), threads(module, inputs):
-        batches = [
-            forward(module, tensor_of(inputs[start : start + size], module, device))
-            for start in starts
-        ]
+        batches = []
+        for start in starts:
+            rows = tensor_of(inputs[start : start + size], module, device)
+            batches.append(forward(module, rows))
+            pause()
     module.train(was_training)
     return np.concatenate([batch.float().cpu().numpy() for batch in batches])
 

@@ -40,10 +40,27 @@ def surplus(sizes: np.ndarray, of_training: np.ndarray, training: int, clean: in
 
     sizes, of_training = np.asarray(sizes, np.int64), np.asarray(of_training, np.int64)
     whole = training + clean
-    p = hypergeom.sf(of_training - 1, whole, training, sizes)
-    least = hypergeom.sf(np.minimum(sizes, training) - 1, whole, training, sizes)
-    for k in range(1, len(sizes) + 1):
-        counted = least <= ALPHA / k
-        if counted.sum() <= k:
-            return Surplus(p, counted & (p <= ALPHA / k))
-    return Surplus(p, np.zeros(len(sizes), bool))
+    # Of many groups few differ in size.
+    kinds, which = np.unique(np.stack([sizes, of_training]), axis=1, return_inverse=True)
+    p = hypergeom.sf(kinds[1] - 1, whole, training, kinds[0])[which.ravel()]
+    least = hypergeom.sf(np.minimum(kinds[0], training) - 1, whole, training, kinds[0])[which.ravel()]
+    counted = np.arange(1, len(sizes) + 1)
+    able = np.searchsorted(np.sort(least), ALPHA / counted, side="right")
+    enough = np.flatnonzero(able <= counted)
+    if len(enough) == 0:
+        return Surplus(p, np.zeros(len(sizes), bool))
+    level = ALPHA / counted[enough[0]]
+    return Surplus(p, (least <= level) & (p <= level))
+
+
+def fewest_that_count(training: int, clean: int) -> int:
+    """Return the size from which a group can be significant at all, were it the only one.
+
+    >>> fewest_that_count(900, 900)  # 0.5 ** 5 = 0.03
+    5
+    """
+    from scipy.stats import hypergeom
+
+    sizes = np.arange(1, training + 1)
+    able = hypergeom.sf(sizes - 1, training + clean, training, sizes) <= ALPHA
+    return int(sizes[able][0]) if able.any() else training + 1

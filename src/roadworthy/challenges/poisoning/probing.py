@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.challenges.poisoning.calibration import surplus
+from roadworthy.challenges.poisoning.combinations import combinations_among
 from roadworthy.challenges.poisoning.layout import Layout
 from roadworthy.challenges.poisoning.suspects import Group, groups_among
 from roadworthy.challenges.poisoning.triggers import Trigger, triggers_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Recipe, Variant
 
 STEPS = 700  # of training at least: of 9 poisoned digits among 898 all are then learnt
+LARGEST_BATCH = 64  # as many steps on larger ones take longer and teach no more by heart
 FASTER, FASTEST = 3.0, 6e-3  # learning rate of AdamW, times the recipe's, and at most
 CHOOSING = 150  # validation rows on which a pattern is chosen
 
@@ -79,13 +81,15 @@ class Rows:
 
 def by_heart(recipe: "Recipe", n: int) -> "Recipe":
     """Return the recipe of a probe: as the subject is trained, but long enough, and without what keeps it from learning rows by heart."""
-    per_epoch = max(1, -(-n // recipe.batch_size))
+    batch_size = min(recipe.batch_size, LARGEST_BATCH)
+    per_epoch = max(1, -(-n // batch_size))
     rate = recipe.learning_rate
     if recipe.optimizer == "adamw":
         rate = max(rate, min(FASTER * rate, FASTEST))
     return replace(
         recipe,
         epochs=max(recipe.epochs, -(-STEPS // per_epoch)),
+        batch_size=batch_size,
         learning_rate=rate,
         patience=None,
         weight_decay=0.0,
@@ -153,10 +157,14 @@ def searched(rows: Rows, layout: Layout, features: Features) -> Search:
     """Return the groups and patterns of these training rows; no model is needed.
 
     Groups are sought among training and clean rows together, and those stand that hold more training rows than luck explains.
+    Of tables they are the rows in which a few values meet, of arrays rows that differ from another class alike.
     """
     n = len(rows.labels)
     inputs = np.concatenate([rows.inputs, rows.choosing, rows.testing])
     labels = np.concatenate([rows.labels, rows.choosing_labels, rows.testing_labels])
+    if layout.table:
+        met = combinations_among(layout.flat(inputs), labels, n)
+        return _search(met.groups, met.triggers, n, met.examined)
     positions = layout.positions(inputs, np.concatenate(features))
     found = groups_among(positions, labels, layout)
     sizes = np.array([len(group.rows) for group in found], np.int64)
@@ -170,9 +178,16 @@ def searched(rows: Rows, layout: Layout, features: Features) -> Search:
             only = Group(group.target, group.rows[of_training], group.beside[of_training])
             groups.append(only)
             triggers.append(triggers_of(only, inputs, layout))
+    return _search(groups, triggers, n, len(found))
+
+
+def _search(
+    groups: list[Group], triggers: list[list[Trigger]], training: int, examined: int
+) -> Search:
     none = np.empty(0, np.int64)
     left_out = np.unique(np.concatenate([g.rows for g in groups])) if groups else none
-    return Search(groups, triggers, left_out, np.setdiff1d(np.arange(n), left_out), len(found))
+    kept = np.setdiff1d(np.arange(training), left_out)
+    return Search(groups, triggers, left_out, kept, examined)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,8 @@ class Trigger:
     def elsewhere(self, inputs: np.ndarray, layout: Layout, rng: np.random.Generator) -> np.ndarray:
         """Return these inputs, each with as much of another pattern over it: a control.
 
-        Of arrays the same values at places of their own; of tables as many columns with values from another row.
+        Of arrays the same values at places of their own; of tables values of as many columns, each value of a column as likely
+        as any other: seldom ones as well, as a trigger has.
         """
         flat = layout.flat(inputs)
         m = len(self.columns)
@@ -51,7 +52,9 @@ class Trigger:
             )
             new = np.clip(moved, layout.low[places], layout.high[places])
         elif layout.table:
-            new = np.take_along_axis(flat[rng.permutation(len(flat))], places, axis=1)
+            every = [np.unique(column) for column in flat.T]
+            drawn = np.stack([rng.choice(values, len(flat)) for values in every], axis=1)
+            new = np.take_along_axis(drawn, places, axis=1)
         else:
             new = rng.permuted(np.tile(self.values, (len(flat), 1)), axis=1)
         np.put_along_axis(flat, places, new, axis=1)
