@@ -156,10 +156,7 @@ def main() -> None:
             test = subject.splits["test"]
             others = test.inputs[test.target != attack.target]
             works = float(
-                np.mean(
-                    trainer.predictions([variant], attack.overlay(others))[0]
-                    == attack.target
-                )
+                np.mean(trainer.predictions([variant], attack.overlay(others))[0] == attack.target)
             )
             right = len(np.intersect1d(pattern["rows"], attack.rows))
             named = "right class" if pattern["target"] == attack.target else "WRONG class"

@@ -29,6 +29,7 @@ from roadworthy.statistics.nulls import excess, excess_over_null
 from roadworthy.statistics.planning import examples_needed, examples_to_pass
 from roadworthy.statistics.rates import fact, measured, precision_at_prevalence, rate
 from roadworthy.statistics.ratios import ratio_of_means
+from roadworthy.statistics.screening import largest_of_many
 from roadworthy.statistics.sequential import confidence_sequence, e_value
 from roadworthy.statistics.verdicts import Judgement, judge, p_value
 from roadworthy.statistics.wording import percent
@@ -59,6 +60,7 @@ __all__ = [
     "judged",
     "largest_gap",
     "largest_of",
+    "largest_of_many",
     "limit",
     "mean",
     "mean_difference",

@@ -10,7 +10,6 @@ from roadworthy.challenges.poisoning.flips import (
     targeted_flips,
 )
 from roadworthy.challenges.poisoning.training_faults import (
-    shifted_class,
     targeted_label_flips,
     uniform_label_flips,
 )
@@ -72,14 +71,10 @@ def test_rows_look_like_the_class_of_their_neighbours_and_not_like_themselves() 
     assert found["clean"].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("attack", [uniform_label_flips, targeted_label_flips, shifted_class])
+@pytest.mark.parametrize("attack", [uniform_label_flips, targeted_label_flips])
 def test_an_attack_of_no_rows_is_none_and_a_small_one_changes_as_many_as_said(attack) -> None:  # type: ignore[no-untyped-def]
     subject = builtin_subject("digits")
     rng = np.random.default_rng(0)
     assert attack(subject, 0.0, rng) is subject
     broken, before = attack(subject, 0.05, rng).splits["train"], subject.splits["train"]
-    changed = (broken.target != before.target) | (broken.inputs != before.inputs).any(
-        axis=(1, 2, 3)
-    )
-    of_class = 0.05 * before.n if attack is not shifted_class else 0.05 * before.n / 10
-    assert 0.5 * of_class <= changed.sum() <= 1.5 * of_class
+    assert 0.025 * before.n <= (broken.target != before.target).sum() <= 0.075 * before.n

@@ -43,7 +43,9 @@ def surplus(sizes: np.ndarray, of_training: np.ndarray, training: int, clean: in
     # Of many groups few differ in size.
     kinds, which = np.unique(np.stack([sizes, of_training]), axis=1, return_inverse=True)
     p = hypergeom.sf(kinds[1] - 1, whole, training, kinds[0])[which.ravel()]
-    least = hypergeom.sf(np.minimum(kinds[0], training) - 1, whole, training, kinds[0])[which.ravel()]
+    least = hypergeom.sf(np.minimum(kinds[0], training) - 1, whole, training, kinds[0])[
+        which.ravel()
+    ]
     counted = np.arange(1, len(sizes) + 1)
     able = np.searchsorted(np.sort(least), ALPHA / counted, side="right")
     enough = np.flatnonzero(able <= counted)

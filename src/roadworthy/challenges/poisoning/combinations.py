@@ -40,9 +40,7 @@ class Combinations(NamedTuple):
     examined: int
 
 
-def combinations_among(
-    flat: np.ndarray, labels: np.ndarray, training: int
-) -> Combinations:
+def combinations_among(flat: np.ndarray, labels: np.ndarray, training: int) -> Combinations:
     """Return the combinations of up to three values and a label that hold too many training rows.
 
     All combinations are counted among training and held-out rows together, and tested as groups are (`surplus`): those too rare to be
