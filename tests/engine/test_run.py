@@ -23,6 +23,7 @@ from roadworthy.engine import (
     artifact,
     check,
     compute,
+    pause,
 )
 from roadworthy.engine.temporary import Temporary
 from roadworthy.errors import NotApplicable, UserError
@@ -429,6 +430,35 @@ def test_steps_within_a_node_are_told(record):
     compute(Registry.of(slow), FIELDS, ["slow"], emit=record)
     assert record.steps == [("slow", 1), ("slow", 2), ("slow", 3)]
     advance(1, 2)  # outside of a run nobody listens
+
+
+def test_a_long_node_ends_where_it_pauses_or_tells_its_steps(clock):
+    now = [0.0]
+    clock.monotonic = lambda: now[0]
+
+    @artifact()
+    def told(numbers):
+        for done in range(1, 9):
+            now[0] += 1.0
+            advance(done, 8)
+        return now[0]
+
+    @artifact()
+    def silent(numbers):
+        for _ in range(8):
+            now[0] += 1.0
+            pause()
+        return now[0]
+
+    for node in (told, silent):
+        now[0] = 0.0
+        found = compute(Registry.of(node), FIELDS, [node.__name__], budget=2.5)
+        assert found[node.__name__].state == "budget"
+        assert now[0] == 3.0
+    # what is done by then is a result
+    now[0] = 0.0
+    assert compute(Registry.of(told), FIELDS, ["told"], budget=7.5)["told"].value == 8.0
+    pause()  # outside of a run there is no budget
 
 
 def test_a_damaged_file_is_computed_again(tmp_path: Path, record):

@@ -13,6 +13,7 @@ import numpy as np
 from roadworthy.challenges.poisoning.calibration import fewest_that_count, surplus
 from roadworthy.challenges.poisoning.suspects import Group
 from roadworthy.challenges.poisoning.triggers import Trigger
+from roadworthy.engine import pause
 
 MOST_COLUMNS = 3  # whose values are held together
 MOST_SETS = 4_000  # of columns: all threes of 28 columns, all twos of 88
@@ -106,6 +107,7 @@ def _met(
     widths = codes.max(axis=0) + 1
     parts: list[Met] = []
     for place, columns in enumerate(sets):
+        pause()
         rows = np.flatnonzero((codes[:, columns] >= 0).all(axis=1))
         key = labels[rows]
         for j in columns:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from roadworthy.challenges.poisoning.layout import BLOCKS, Layout
+from roadworthy.engine import pause
 
 NEIGHBOURS = 10
 BESIDE = 5  # rows of other classes that a row is held against
@@ -79,6 +80,7 @@ def _standing(
             away = np.where(other[better], squares[better], np.inf)
             alone[rows[better]] = share[better]
             beside[rows[better]] = np.argpartition(away, b - 1, axis=1)[:, :b]
+        pause()
     return alone, beside
 
 
