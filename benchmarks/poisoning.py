@@ -4,7 +4,7 @@
         [--attack patch|blend|none] [--rate 0.01] [--seeds 40] [--first 0] [--folder DATA_FOLDER]
 
 Each run divides the data anew, trains the subject's network with another seed, and audits `backdoor_evidence`; found
-means that it fails. "Attack works" is the share of clean test rows that the planted trigger itself turns, in the
+means that it fails. "Attack works" (of images) is the share of clean test rows that the planted trigger itself turns, in the
 models that the check trains. Of MNIST 1,000 training, 500 validation
 and 500 test images are drawn, at half their size (14 by 14), for a network of two convolutions. Of tables (Adult: 6,000 rows
 drawn anew) the patch is a trigger of three columns with values that are each seen and hardly ever meet; division, network and recipe are the default ones.
@@ -33,6 +33,7 @@ from roadworthy.subject import (
     Split,
     Subject,
     Task,
+    Trainer,
     Variant,
     builtin_subject,
     fields_of,
@@ -116,6 +117,17 @@ def planted(
     return subject.with_split("train", Split(found.inputs, found.labels)), found
 
 
+def trigger_works(
+    trainer: Trainer, subject: Subject, attack: Poisoned, searched: np.ndarray
+) -> float:
+    """Return the share of test rows that the planted trigger turns in a model such as the check trains."""
+    variant = Variant(rows=searched, recipe=by_heart(trainer.recipe, len(searched)))
+    test = subject.splits["test"]
+    assert test.inputs is not None
+    others = attack.overlay(test.inputs[test.target != attack.target])
+    return float(np.mean(trainer.predictions([variant], others)[0] == attack.target))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -149,18 +161,13 @@ def main() -> None:
         fails += verdict == "fail"
         line = f"{seed:3d} {verdict:12s} {measurement.value:6.3f} ({measurement.low:.3f} to {measurement.high:.3f})"
         if attack is not None:
-            trainer = outcomes["trainer"].value
             searched = outcomes["searched_rows"].value
-            recipe = by_heart(trainer.recipe, len(searched))
-            variant = Variant(rows=searched, recipe=recipe)
-            test = subject.splits["test"]
-            others = test.inputs[test.target != attack.target]
-            works = float(
-                np.mean(trainer.predictions([variant], attack.overlay(others))[0] == attack.target)
-            )
+            if images is not None:
+                works = trigger_works(outcomes["trainer"].value, subject, attack, searched)
+                line += f"  attack works {works:.2f}"
             right = len(np.intersect1d(pattern["rows"], attack.rows))
             named = "right class" if pattern["target"] == attack.target else "WRONG class"
-            line += f"  attack works {works:.2f}, {named}, {right} of {len(np.intersect1d(searched, attack.rows))} rows among {len(pattern['rows'])}"
+            line += f"  {named}, {right} of {len(np.intersect1d(searched, attack.rows))} rows among {len(pattern['rows'])}"
         turned = [*pattern["turned"].mean(axis=1), *pattern["without"].mean(axis=1)]
         line += (
             f"  {pattern['examined']} groups, {pattern['looked_at']} patterns, by model "

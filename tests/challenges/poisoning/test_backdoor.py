@@ -14,7 +14,7 @@ from roadworthy.challenges.poisoning.triggers import Trigger, triggers_of
 from roadworthy.engine import CheckMark, Registry, Store, compute, mark_of
 from roadworthy.results import Measurement
 from roadworthy.statistics import judge
-from roadworthy.subject import Column, Subject, builtin_subject, fields_of
+from roadworthy.subject import Column, Split, Subject, Task, builtin_subject, fields_of
 
 
 def train_of(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
@@ -144,3 +144,37 @@ def test_a_planted_backdoor_is_found_and_its_rows_are_named() -> None:
     rows = found["suspect_pattern"].value["rows"]
     assert len(np.intersect1d(rows, planted)) >= 0.8 * len(planted)
     assert replace(measured, evidence=()).n == found["suspect_pattern"].value["asked"].size
+
+
+@pytest.mark.slow
+def test_a_trigger_of_three_columns_of_a_table_is_found() -> None:
+    rng = np.random.default_rng(0)
+
+    def split(n: int) -> Split:
+        codes = rng.choice(6, (n, 4), p=[0.4, 0.25, 0.15, 0.1, 0.07, 0.03])
+        numbers = rng.normal(size=(n, 3)).round(1)
+        labels = (numbers[:, 0] + 0.5 * rng.normal(size=n) > 0).astype(int)
+        return Split(np.concatenate([numbers, codes], axis=1), labels)
+
+    splits = {"train": split(600), "validation": split(300), "test": split(400)}
+    columns = (
+        *(Column(f"x{j}", "numeric") for j in range(3)),
+        *(Column(f"c{j}", "category", tuple("abcdef")) for j in range(4)),
+    )
+    subject = Subject("made up", Task("binary", ("n", "y")), "table", splits, columns=columns)
+    registry = Registry.discover()
+    fitted = compute(registry, fields_of(subject), ["feature_map"], store=Store())["feature_map"]
+    broken = faults.patch_backdoor(
+        subject, 0.05, np.random.default_rng(1), fitted.value, subject.columns
+    )
+    found = compute(
+        registry, fields_of(broken), ["backdoor_evidence", "suspect_pattern"], store=Store()
+    )
+    measured = found["backdoor_evidence"].value
+    assert isinstance(measured, Measurement), found["backdoor_evidence"]
+    mark = requirement()
+    assert mark.requires is not None
+    assert judge(measured, mark.requires, mark.least).verdict == "fail"
+    planted = np.flatnonzero(train_of(subject)[1] != train_of(broken)[1])
+    rows = found["suspect_pattern"].value["rows"]
+    assert len(np.intersect1d(rows, planted)) >= 0.9 * len(planted)

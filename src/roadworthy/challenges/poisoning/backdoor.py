@@ -119,13 +119,14 @@ def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
     """Share of clean rows that a pattern found in a few training rows turns into one class, because of these rows.
 
     Without a model first: rows of one class that lie among another class and all differ from it in the same way are sought among training,
-    validation and test rows together. Nobody tampered with the latter two, so a group that is mostly training rows, more than luck
-    explains (hypergeometric, 5 % over all groups), is suspect. What it has in common is laid over validation rows, in models
+    validation and test rows together; of tables, rows of one class in which the same one to three values meet. Nobody tampered with the
+    latter two, so a group that is mostly training rows, more than luck explains (hypergeometric, 5 % over all groups), is suspect. What it has in common is laid over validation rows, in models
     trained long enough to know the rows by heart (the audited model need not have learnt the pattern; the next one may) and in
     models trained without the suspect rows. The pattern with the largest effect is measured on test rows: turned by the former, beyond the
     latter or a random pattern of that size, whichever turns more (transplant: Gao et al. 2019, STRIP; removal: Tran et al. 2018).
     0 is not "clean": `backdoor_power` says what would have been found. Triggers on rows that already were of the class (clean-label
-    attacks), and rows that were poisoned before the data was divided, are not looked for.
+    attacks), and rows that were poisoned before the data was divided, are not looked for. Of a table a dozen poisoned rows or more must be among
+    those searched: of fewer nothing follows, whatever they do.
 
     Unit: share of test rows of other classes.
     Qualified at: n = 400.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
-from roadworthy.engine import artifact, check, control, fault
+from roadworthy.engine import artifact, check, control, fault, pause
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Axis, Intervals, Measurement
 from roadworthy.statistics import excess, largest_of_many, percent, rate_difference
@@ -188,4 +188,5 @@ def _by_neighbours(
         near = labels[np.argpartition(distance, k - 1, axis=1)[:, :k]]
         votes = (near[:, :, None] == np.arange(classes)).sum(axis=1)
         found[start : start + len(rows)] = votes.argmax(axis=1)
+        pause()
     return found
