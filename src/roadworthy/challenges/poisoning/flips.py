@@ -48,7 +48,7 @@ def apparent_classes(
 @check(
     challenge="poisoning",
     requires=AtMost(0.1, "house default: a tenth of a class with one other label"),
-    least=450,
+    least=500,
     about=("train_labels",),
 )
 def targeted_flips(
@@ -66,7 +66,7 @@ def targeted_flips(
     After Northcutt, Jiang & Chuang (2021, JAIR 70), the joint distribution of given and apparent labels. Flips of most of a class are invisible: its rows then look like the other.
 
     Unit: share of the training rows that look like one class.
-    Qualified at: severity 0.2, n = 450 training and held-out rows that look like the class; fewer are not judged.
+    Qualified at: severity 0.2, n = 500 training and held-out rows that look like the class; fewer are not judged.
     Next: have rows of this pair of classes labelled again; find out who labelled them.
     """
     clean = np.concatenate([validation_labels, test_labels])
