@@ -4,7 +4,8 @@
         [--rows 5200] [none flips mark shifted_class noisy_class patch_backdoor blended_backdoor ...]
 
 Nothing is trained. Rows are drawn anew for each seed and divided 2 : 1 : 1 into training, validation and test rows (MNIST at half its size, 14 by
-14). Of "flips" and "mark" the severity is the truth: half the bound, the bound, twice the bound.
+14). Of "flips" and "mark" the severity is the truth: half the bound, the bound, twice the bound. With --simulated ROWS `targeted_flips` alone is
+given ten classes with so many training and as many held-out rows that look like each, and 3 % of other labels.
 """
 
 import argparse
@@ -16,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from poisoning import all_rows, divided, of_table
 
+from roadworthy.challenges.poisoning.flips import targeted_flips
 from roadworthy.engine import CheckMark, Registry, Store, compute, generator
 from roadworthy.procedures.transforms import applied
 from roadworthy.results import Measurement
 from roadworthy.statistics import clopper_pearson, judge
-from roadworthy.subject import Subject, fields_of
+from roadworthy.subject import Subject, Task, fields_of
 
 CHECKS = ("targeted_flips", "class_change")
 CASES = {
@@ -74,6 +76,35 @@ def verdicts(subject: Subject, seed: int, registry: Registry) -> dict[str, tuple
     return said
 
 
+def simulated(rows: int, severity: float, rng: np.random.Generator) -> Measurement:
+    looks = np.repeat(np.arange(10), rows)
+
+    def labels() -> np.ndarray:
+        other = rng.random(len(looks)) < 0.03
+        return np.where(other, (looks + rng.integers(1, 10, len(looks))) % 10, looks)
+
+    train, clean = labels(), labels()
+    train[(looks == 0) & (rng.random(len(looks)) < severity)] = 1
+    task = Task("multiclass", tuple("0123456789"))
+    return targeted_flips({"train": looks, "clean": looks}, train, clean[:rows], clean[rows:], task)
+
+
+def simulate(rows: int, sets: int, registry: Registry) -> None:
+    mark = registry.checks["targeted_flips"].mark
+    assert isinstance(mark, CheckMark)
+    assert mark.requires is not None
+    rng = np.random.default_rng(0)
+    for severity in CASES["flips"][1]:
+        found = [simulated(rows, severity, rng) for _ in range(sets)]
+        said = [judge(each, mark.requires, mark.least).verdict for each in found]
+        value = np.mean([each.value for each in found])
+        print(
+            f"{severity:5g} value {value:.3f} n {found[0].n}: fail {said.count('fail')} of {sets}, "
+            f"pass {said.count('pass')}",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -83,8 +114,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--rows", type=int, default=5_200)
     parser.add_argument("--folder", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--simulated", type=int, metavar="ROWS")
     given = parser.parse_args()
     registry = Registry.discover()
+    if given.simulated:
+        simulate(given.simulated, given.seeds, registry)
+        return
     for case in given.cases or CASES:
         for severity in CASES[case][1] if CASES[case] else (0.0,):
             start = time.process_time()
