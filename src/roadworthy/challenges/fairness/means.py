@@ -1,0 +1,169 @@
+"""Gaps of means between groups: of stated chances against what happened, and of errors of numbers."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from roadworthy.challenges.fairness.rates import Enough, thin_sizes
+from roadworthy.errors import NotApplicable
+from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted
+from roadworthy.statistics import (
+    GRID,
+    largest_of,
+    limit,
+    mean,
+    mean_difference,
+    measured,
+    quantiles_on,
+)
+
+if TYPE_CHECKING:
+    from roadworthy.subject import Grouping
+
+FEWEST_FOR_A_MEAN = 2
+
+
+class MeansOfGroups(NamedTuple):
+    """The means of one number over the groups of one attribute, and the gap between them.
+
+    Parameters
+    ----------
+    attribute : str
+    names : tuple of str
+        Of the groups compared.
+    means : tuple of Measurement
+    gap : Measurement
+    """
+
+    attribute: str
+    names: tuple[str, ...]
+    means: tuple[Measurement, ...]
+    gap: Measurement
+
+
+def mean_gap(
+    groups: "Mapping[str, Grouping]",
+    values: np.ndarray,
+    smallest_group: int | None,
+    *,
+    unit: str,
+    of: str,
+) -> Measurement:
+    """Return the largest difference of means between groups, over attributes.
+
+    For each pair of groups Welch's t corrected for skewness; the lower end is that of the pair that shows
+    most, at a k-th of the error for k pairs, the upper end the largest of any pair (Berger 1982). Groups that are
+    too small take no part, and keep it from passing.
+
+    Parameters
+    ----------
+    groups : mapping of attribute to Grouping
+    values : (n,) ndarray
+    smallest_group : int or None
+    unit : str
+    of : str
+        What the mean is of, in words: "claimed more than happened".
+    """
+    enough = Enough.of(smallest_group)
+    found = [
+        means
+        for attribute, grouping in groups.items()
+        if (means := _means_of(attribute, grouping, values, enough, unit)) is not None
+    ]
+    if not found:
+        raise NotApplicable(
+            f"no attribute has two groups of at least {enough.fewest} rows to take a mean over"
+        )
+    worst = max(found, key=lambda means: means.gap.value)
+    every = largest_of(
+        [means.gap for means in found],
+        details=_details(worst, of),
+        evidence=(_figure(worst, of, unit), _table(found, groups, enough, of)),
+    )
+    thin = [
+        said
+        for attribute, grouping in groups.items()
+        if (said := thin_sizes(attribute, grouping.names, grouping.sizes, enough))
+    ]
+    unknown = [
+        f"of {attribute} {grouping.unknown:,} rows are of unknown group, which a mean has no bounds for"
+        for attribute, grouping in groups.items()
+        if grouping.unknown
+    ]
+    return doubted(every, (*thin, *unknown))
+
+
+def _means_of(
+    attribute: str, grouping: "Grouping", values: np.ndarray, enough: Enough, unit: str
+) -> MeansOfGroups | None:
+    large = np.flatnonzero(grouping.sizes >= max(enough.fewest, FEWEST_FOR_A_MEAN))
+    if len(large) < 2:
+        return None
+    rows = [values[grouping.codes == g] for g in large]
+    means = tuple(mean(r, unit=unit) for r in rows)
+    order = sorted(range(len(rows)), key=lambda i: means[i].value)
+    pairs = [
+        _apart(mean_difference(rows[j], rows[i], unit=unit)) for i, j in combinations(order, 2)
+    ]
+    names = tuple(grouping.names[g] for g in large)
+    return MeansOfGroups(attribute, names, means, largest_of(pairs))
+
+
+def _apart(difference: Measurement) -> Measurement:
+    """Return how far apart two means are: a difference whose sign is not asked for."""
+    law = difference.distribution
+
+    def ends(probability: float) -> float:
+        if probability < 0.5:
+            return max(limit(law, probability), 0.0)
+        return max(limit(law, probability), -limit(law, 1.0 - probability))
+
+    return measured(
+        difference.value,
+        difference.n,
+        quantiles_on(GRID, ends),
+        unit=difference.unit,
+        method=difference.method,
+    )
+
+
+def _details(worst: MeansOfGroups, of: str) -> str:
+    values = [m.value for m in worst.means]
+    high, low = int(np.argmax(values)), int(np.argmin(values))
+    return (
+        f"By {worst.attribute}, {of} on average {values[high]:.3g} for {worst.names[high]} and "
+        f"{values[low]:.3g} for {worst.names[low]}."
+    )
+
+
+def _figure(worst: MeansOfGroups, of: str, unit: str) -> Intervals:
+    order = sorted(range(len(worst.names)), key=lambda i: -worst.means[i].value)
+    shown = [worst.means[i] for i in order]
+    return Intervals(
+        title=f"{of[:1].upper()}{of[1:]}, by {worst.attribute}",
+        label=Axis(worst.attribute),
+        value=Axis(of, unit),
+        labels=tuple(f"{worst.names[i]} ({worst.means[i].n:,})" for i in order),
+        values=tuple(round(m.value, 6) for m in shown),
+        lows=tuple(round(m.low, 6) for m in shown),
+        highs=tuple(round(m.high, 6) for m in shown),
+        reference=0.0,
+    )
+
+
+def _table(
+    found: Sequence[MeansOfGroups], groups: "Mapping[str, Grouping]", enough: Enough, of: str
+) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for means in found:
+        of_group = dict(zip(means.names, means.means, strict=True))
+        grouping = groups[means.attribute]
+        for name, n in zip(grouping.names, grouping.sizes, strict=True):
+            m = of_group.get(name)
+            numbers = (None, None, None) if m is None else (m.value, m.low, m.high)
+            shown = (None if v is None else round(v, 4) for v in numbers)
+            rows.append((means.attribute, name, int(n), *shown, enough.said(int(n))))
+    header = ("by", "group", "rows", of, "low", "high", "")
+    return Table("Every group", header, tuple(rows))
