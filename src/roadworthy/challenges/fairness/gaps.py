@@ -63,7 +63,7 @@ def gap_between_groups(
     evidence: tuple[Evidence, ...] = (
         rates_figure(worst.family, enough),
         gaps_table([(g.family, g.judged, g.measured, g.luck) for g in gaps]),
-        groups_table([gap.family for gap in gaps], enough),
+        groups_table(families, enough),
     )
     details = details_of(worst)
     if surest is not worst and surest.measured.low > worst.measured.low:

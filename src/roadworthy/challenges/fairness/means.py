@@ -1,7 +1,6 @@
 """Gaps of means between groups: of stated chances against what happened, and of errors of numbers."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,15 +8,8 @@ import numpy as np
 from roadworthy.challenges.fairness.rates import Enough, thin_sizes
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted
-from roadworthy.statistics import (
-    GRID,
-    largest_of,
-    limit,
-    mean,
-    mean_difference,
-    measured,
-    quantiles_on,
-)
+from roadworthy.statistics import largest_of, mean
+from roadworthy.statistics.mean_gaps import largest_mean_gap
 
 if TYPE_CHECKING:
     from roadworthy.subject import Grouping
@@ -103,30 +95,8 @@ def _means_of(
         return None
     rows = [values[grouping.codes == g] for g in large]
     means = tuple(mean(r, unit=unit) for r in rows)
-    order = sorted(range(len(rows)), key=lambda i: means[i].value)
-    pairs = [
-        _apart(mean_difference(rows[j], rows[i], unit=unit)) for i, j in combinations(order, 2)
-    ]
     names = tuple(grouping.names[g] for g in large)
-    return MeansOfGroups(attribute, names, means, largest_of(pairs))
-
-
-def _apart(difference: Measurement) -> Measurement:
-    """Return how far apart two means are: a difference whose sign is not asked for."""
-    law = difference.distribution
-
-    def ends(probability: float) -> float:
-        if probability < 0.5:
-            return max(limit(law, probability), 0.0)
-        return max(limit(law, probability), -limit(law, 1.0 - probability))
-
-    return measured(
-        difference.value,
-        difference.n,
-        quantiles_on(GRID, ends),
-        unit=difference.unit,
-        method=difference.method,
-    )
+    return MeansOfGroups(attribute, names, means, largest_mean_gap(rows, unit=unit))
 
 
 def _details(worst: MeansOfGroups, of: str) -> str:

@@ -1,6 +1,7 @@
 """Proxies: how well the other columns tell the sensitive attribute, together and one by one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,13 +145,13 @@ def distance_from_chance(hits: np.ndarray, sizes: np.ndarray) -> Measurement:
     )
 
 
+@dataclass(frozen=True, eq=False)
 class _Seen:
-    """Columns that the attribute may be told from."""
+    """Columns that the attribute may be told from: values (n, d), names and kinds."""
 
-    def __init__(self, values: np.ndarray, names: tuple[str, ...], is_category: np.ndarray) -> None:
-        self.values = values
-        self.names = names
-        self.is_category = is_category
+    values: np.ndarray
+    names: tuple[str, ...]
+    is_category: np.ndarray
 
 
 def _other_columns(
@@ -177,6 +178,7 @@ def _cross_fitted(
 ) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    kind: Any = HistGradientBoostingClassifier  # Any: its options are typed as text
     fold = np.empty(len(truth), np.int64)
     for g in np.unique(truth):
         rows = rng.permutation(np.flatnonzero(truth == g))
@@ -184,7 +186,7 @@ def _cross_fitted(
     told = np.empty(len(truth), np.int64)
     for k in range(FOLDS):
         inside, outside = fold != k, fold == k
-        model: Any = HistGradientBoostingClassifier(  # Any: untyped
+        model = kind(
             max_iter=40,
             max_leaf_nodes=15,
             categorical_features=is_category if is_category.any() else None,

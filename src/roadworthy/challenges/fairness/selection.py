@@ -45,7 +45,7 @@ def selection_ratio(
 
     The rule of four fifths. It says itself that smaller differences may matter where they are significant, and
     greater ones may not where they are based on small numbers: of two equal groups of 50 that are chosen at 10 %
-    three samples in four break it by luck, so the interval decides, not the ratio. Being chosen is the positive
+    two samples in three break it by luck, so the interval decides, not the ratio. Being chosen is the positive
     decision; where that is the harm (a risk, an accusation) set `favourable=negative`. Of several classes
     none is known to be the favour, so it is not asked.
 

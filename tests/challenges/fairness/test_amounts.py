@@ -1,0 +1,85 @@
+"""Gaps of means by group: oracles by hand, small groups named, false fails where groups are equal."""
+
+import numpy as np
+import pytest
+
+from roadworthy.challenges.fairness.means import mean_gap
+from roadworthy.results import DoubtedMeasurement
+from roadworthy.statistics import mean_difference
+from roadworthy.subject import Grouping, Task
+
+from .conftest import Measure, outcome_of, recorded_subject
+
+
+def grouped(*sizes: int) -> dict[str, Grouping]:
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    return {"g": Grouping(codes, tuple("abcdefgh"[: len(sizes)]))}
+
+
+def test_the_calibration_gap_is_that_of_claimed_minus_observed(measure: Measure) -> None:
+    # a: claimed .6, half happen: .1 too much. b: claimed .3, 40 % happen: .1 too little.
+    chance = np.repeat([0.6, 0.3], 500)
+    labels = np.concatenate([np.arange(500) % 2, np.arange(500) % 5 < 2]).astype(np.int64)
+    subject = recorded_subject(
+        labels,
+        {"group": ["a"] * 500 + ["b"] * 500},
+        probabilities=np.stack([1 - chance, chance], axis=1),
+    )
+    found = measure(subject, "calibration_gap")
+    assert found.value == pytest.approx(0.2)
+    by_hand = mean_difference(chance[:500] - labels[:500], chance[500:] - labels[500:], unit="")
+    assert (found.low, found.high) == pytest.approx((by_hand.low, by_hand.high))
+    assert found.n == 1_000
+
+
+def test_regression_gaps_are_in_spreads_of_the_target(measure: Measure) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=2_000)
+    error = np.where(np.arange(2_000) < 1_000, 0.3, -0.1)
+    subject = recorded_subject(
+        target, {"g": ["a"] * 1_000 + ["b"] * 1_000}, Task("regression"), predicted=target + error
+    )
+    spread = target.std(ddof=1)
+    assert measure(subject, "mean_error_gap").value == pytest.approx(0.4 / spread)
+    assert measure(subject, "absolute_error_gap").value == pytest.approx(0.2 / spread)
+    assert "class" in outcome_of(subject, "demographic_parity_gap").reason
+    constant = recorded_subject(
+        np.ones(100), {"g": ["a", "b"] * 50}, Task("regression"), predicted=np.zeros(100)
+    )
+    assert "does not vary" in outcome_of(constant, "mean_error_gap").reason
+
+
+def test_of_several_groups_the_two_ends_are_told_apart() -> None:
+    values = np.concatenate([np.zeros(300), np.full(300, 0.1), np.full(300, 0.5)])
+    values += np.random.default_rng(0).normal(0, 0.1, 900)
+    found = mean_gap(grouped(300, 300, 300), values, None, unit="share", of="above")
+    assert found.value == pytest.approx(0.5, abs=0.03)
+    assert "for c" in found.details
+    assert "for a" in found.details
+
+
+def test_a_small_group_takes_no_part_and_keeps_it_from_passing() -> None:
+    values = np.random.default_rng(0).normal(size=2_020)
+    values[2_000:] += 10
+    found = mean_gap(grouped(1_000, 1_000, 20), values, None, unit="share", of="above")
+    assert found.value < 0.2
+    assert isinstance(found, DoubtedMeasurement)
+    assert '"c" has 20' in found.doubts[0]
+
+
+def test_unknown_groups_keep_a_mean_from_passing() -> None:
+    grouping = Grouping(np.repeat([0, 1, -1], [500, 500, 10]), ("a", "b"))
+    found = mean_gap({"g": grouping}, np.zeros(1_010), None, unit="share", of="above")
+    assert isinstance(found, DoubtedMeasurement)
+    assert "10 rows are of unknown group" in found.doubts[0]
+
+
+def test_six_equal_groups_of_skewed_errors_seldom_show_a_gap_above_a_tenth() -> None:
+    rng = np.random.default_rng(4)
+    sizes = (2_000, 1_000, 500, 200, 100, 50)
+    fails = 0
+    for _ in range(150):
+        values = rng.exponential(0.3, sum(sizes))
+        found = mean_gap(grouped(*sizes), values, None, unit="spreads", of="wrong by")
+        fails += found.low > 0.1
+    assert fails <= 4

@@ -1,0 +1,53 @@
+"""Gaps of means over groups: two groups as `mean_difference`, several as the largest of pairs."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from roadworthy.errors import NotApplicable
+from roadworthy.statistics import largest_of, mean_difference
+from roadworthy.statistics.mean_gaps import largest_mean_gap
+
+
+def test_two_groups_far_apart_have_the_interval_of_their_difference() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.exponential(1.0, 60), rng.normal(5.0, 1.0, 40)
+    for pair in ((one, other), (other, one)):
+        gap, difference = largest_mean_gap(pair, unit="s"), mean_difference(other, one, unit="s")
+        assert (gap.value, gap.low, gap.high) == pytest.approx(
+            (difference.value, difference.low, difference.high)
+        )
+
+
+def test_several_groups_are_the_largest_of_all_pairs() -> None:
+    rng = np.random.default_rng(1)
+    groups = [rng.exponential(1.0, n) + m for n, m in ((40, 0.0), (200, 2.0), (90, 4.0))]
+    pairs = [mean_difference(b, a, unit="s") for a, b in combinations(groups, 2)]
+    expected, gap = largest_of(pairs), largest_mean_gap(groups, unit="s")
+    assert (gap.value, gap.low, gap.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
+
+
+def test_values_all_alike_have_no_spread_and_too_few_are_refused() -> None:
+    gap = largest_mean_gap([np.full(5, 0.3), np.full(5, 0.1)], unit="s")
+    assert gap.low == gap.high == pytest.approx(0.2)
+    with pytest.raises(NotApplicable, match="groups of 5, 1 values"):
+        largest_mean_gap([np.zeros(5), np.zeros(1)], unit="s")
+    with pytest.raises(NotApplicable, match="groups of none"):
+        largest_mean_gap([], unit="s")
+
+
+def test_at_the_bound_neither_side_errs_in_more_than_one_in_forty() -> None:
+    rng = np.random.default_rng(2)
+    found = [
+        largest_mean_gap(
+            [rng.exponential(1.0, 200), rng.exponential(1.0, 60) + 0.3, rng.exponential(1.0, 100)],
+            unit="s",
+        )
+        for _ in range(1_000)
+    ]
+    # 2.5 % of 1,000 is 25; 36 or more would be seen once in 50 of such tests
+    assert sum(m.low > 0.3 for m in found) <= 36
+    assert sum(m.high < 0.3 for m in found) <= 36
