@@ -25,8 +25,9 @@ def test_several_groups_are_the_largest_of_all_pairs() -> None:
     groups = [rng.exponential(1.0, n) + m for n, m in ((40, 0.0), (200, 2.0), (90, 4.0))]
     pairs = [mean_difference(b, a, unit="s") for a, b in combinations(groups, 2)]
     expected, gap = largest_of(pairs), largest_mean_gap(groups, unit="s")
+    # `largest_of` reads a third of 2.5 % off a grid
     assert (gap.value, gap.low, gap.high) == pytest.approx(
-        (expected.value, expected.low, expected.high)
+        (expected.value, expected.low, expected.high), rel=2e-3
     )
 
 

@@ -140,6 +140,7 @@ def test_without_severity_nothing_changes(marked: Marked) -> None:
     for name in ("test_predicted", "test_labels", "test_targets", "test_inputs", "train_inputs"):
         one, other = (bench.fields(s).get(name) for s in (clean, broken))
         if isinstance(one, np.ndarray):
+            assert isinstance(other, np.ndarray), name
             assert np.array_equal(one, other), name
     if mark.breaks == "counterfactual_flip":
         assert measured(bench, broken, "counterfactual_flip").value == 0.0

@@ -55,10 +55,10 @@ def calibration_gap(
     within a group are not seen: `calibration_error` has these. Where base rates differ this and equal error rates
     cannot both hold (Kleinberg, Mullainathan & Raghavan 2017). Welch intervals of all pairs, corrected.
 
-    Unit: share of rows (difference between claimed and observed). Qualified at: n = 500; passes from 1,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 1,000 rows.
     Next: calibrate on validation rows, by group where the group is known in use; then audit again.
     """
-    unit = "share of rows (difference between claimed and observed)"
+    unit = "share of rows (difference between groups)"
     of = "claimed more than happened"
     return mean_gap(test_groups, test_excess_claims, smallest_group, unit=unit, of=of)
 

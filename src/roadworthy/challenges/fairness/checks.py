@@ -21,6 +21,7 @@ from roadworthy.results import AtMost, Measurement
 if TYPE_CHECKING:
     from roadworthy.subject import Task
 
+OF_ONE_LABEL = "share of the positives, or negatives (difference between groups)"
 BOUND = AtMost(0.1, "house default: ten points between groups; no law names a number for this rate")
 
 
@@ -33,7 +34,7 @@ def demographic_parity_gap(
     *,
     resamples: int = 2000,
 ) -> Measurement:
-    """How much more often the favoured group gets the positive decision than the least favoured.
+    """How much more often one group gets the positive decision than another.
 
     Largest difference between groups in the share of rows that are decided positive, whatever is true of
     them (statistical parity, Dwork et al. 2012); of several classes each against the rest. The largest over
@@ -42,11 +43,13 @@ def demographic_parity_gap(
     judged, and while one has fewer than 100 nothing passes. Where the truth differs between groups a perfect
     model has a gap too: whether that is unfair is not for statistics to say.
 
-    Unit: share of rows. Qualified at: n = 500; passes from 4,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 4,000 rows.
     Next: ask first whether the groups differ in truth or in how they were labelled; then reweigh, or choose thresholds by group.
     """
     families = rates_by_group(test_group_counts, SELECTION, task)
-    return gap_between_groups(families, smallest_group, rng, resamples, unit="share of rows")
+    return gap_between_groups(
+        families, smallest_group, rng, resamples, unit="share of rows (difference between groups)"
+    )
 
 
 @check(challenge="fairness", requires=BOUND, least=FEWEST)
@@ -64,12 +67,16 @@ def equal_opportunity_gap(
     the positives of a group, not its rows. It takes the labels for the truth. Interval, small groups and
     classes as for `demographic_parity_gap`.
 
-    Unit: share of the positives. Qualified at: n = 500; passes from 2,500 positives.
+    Unit: share of the positives (difference between groups). Qualified at: n = 500; passes from 2,500 positives.
     Next: collect positives of the group that is overlooked, or train with a penalty on the gap; then look at the other rates again.
     """
     families = rates_by_group(test_group_counts, TRUE_POSITIVE, task)
     return gap_between_groups(
-        families, smallest_group, rng, resamples, unit="share of the positives"
+        families,
+        smallest_group,
+        rng,
+        resamples,
+        unit="share of the positives (difference between groups)",
     )
 
 
@@ -88,7 +95,7 @@ def equalized_odds_gap(
     corrected for being the larger of two. It takes the labels for the truth: see `label_bias_bounds`. Interval,
     small groups and classes as for `demographic_parity_gap`; each rate is judged on its own denominator.
 
-    Unit: share of the positives, or of the negatives. Qualified at: n = 500; passes from 2,500 positives.
+    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 500; passes from 2,500 positives.
     Next: train with a penalty on the gap, or choose thresholds by group on validation rows; then look at the other rates again.
     """
     families = [
@@ -96,7 +103,7 @@ def equalized_odds_gap(
         for rate in (TRUE_POSITIVE, FALSE_POSITIVE)
         for family in rates_by_group(test_group_counts, rate, task)
     ]
-    unit = "share of those of whom the same is true"
+    unit = OF_ONE_LABEL
     return gap_between_groups(families, smallest_group, rng, resamples, unit=unit)
 
 
@@ -115,12 +122,16 @@ def predictive_parity_gap(
     this and equal error rates cannot both hold, unless the model is perfect (ibid., section 2). Interval, small
     groups and classes as for `demographic_parity_gap`; the evidence is the rows that are decided positive.
 
-    Unit: share of positive decisions. Qualified at: n = 500; passes from 2,500 positive decisions.
+    Unit: share of positive decisions (difference between groups). Qualified at: n = 500; passes from 2,500 positive decisions.
     Next: calibrate by group, or say for which group a positive decision means less.
     """
     families = rates_by_group(test_group_counts, PRECISION, task)
     return gap_between_groups(
-        families, smallest_group, rng, resamples, unit="share of positive decisions"
+        families,
+        smallest_group,
+        rng,
+        resamples,
+        unit="share of positive decisions (difference between groups)",
     )
 
 
@@ -138,8 +149,10 @@ def error_rate_gap(
     Largest difference between groups in the share of wrong decisions (overall accuracy equality, Berk et al.
     2021). Interval and small groups as for `demographic_parity_gap`.
 
-    Unit: share of rows. Qualified at: n = 500; passes from 3,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 3,000 rows.
     Next: look at which mistakes make the difference, and collect rows of the group that is served worse.
     """
     families = rates_by_group(test_group_counts, ERROR, task)
-    return gap_between_groups(families, smallest_group, rng, resamples, unit="share of rows")
+    return gap_between_groups(
+        families, smallest_group, rng, resamples, unit="share of rows (difference between groups)"
+    )

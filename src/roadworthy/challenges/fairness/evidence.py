@@ -1,6 +1,6 @@
 """What a reader sees of rates by group: a figure of the attribute that stands out, and tables of all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,14 +28,14 @@ def rates_figure(family: GroupRates, enough: Enough) -> Intervals:
     ]
     note = f"; * fewer than {few}, not judged" if any(s.endswith("*") for s in labels) else ""
     return Intervals(
-        title=f"{_sentence(family.of)}, by {family.attribute} (of how many{note})",
+        title=f"{_sentence(family.of)}, by {family.attribute} (of how many{note}; dashed: all together)",
         label=Axis(family.attribute),
-        value=Axis(family.of, "share"),
+        value=Axis("share of the group"),
         labels=tuple(labels),
         values=_rounded(rates[order]),
         lows=_rounded(np.asarray(limits.low)),
         highs=_rounded(np.asarray(limits.high)),
-        reference=round(float(family.hits.sum() / family.sizes.sum()), 6),
+        reference=round(float(family.hits.sum() / family.sizes.sum()), 3),
     )
 
 
@@ -43,65 +43,50 @@ def gaps_table(
     gaps: Sequence[tuple[GroupRates, GroupRates, Measurement, float]],
 ) -> Table:
     """Return each gap as it was seen, what luck shows, what is left, and its interval by itself."""
+    several = _differ(family for family, *_ in gaps)
     rows: list[tuple[Cell, ...]] = []
-    for family, judged, found, luck in gaps:
+    for family, judged, found, luck in sorted(gaps, key=lambda gap: -gap[2].value):
         of = f"{len(judged.names)} of {len(family.names)}"
-        left = max(found.value - luck, 0.0)
-        rows.append(
-            (
-                family.attribute,
-                family.of,
-                *map(_share, (found.value, luck, left, found.low, found.high)),
-                of,
-            )
-        )
-    rows.sort(key=lambda row: -float(row[5]) if isinstance(row[5], float) else 0.0)
-    header = (
-        "by",
-        "share that was",
-        "gap",
-        "by luck",
-        "gap less luck",
-        "low",
-        "high",
-        "groups compared",
-    )
-    return Table(
-        "Gaps between groups, as seen and less what luck alone would show",
-        header,
-        tuple(rows[:MOST_LINES]),
-    )
+        numbers = (_share(v) for v in (found.value, luck, max(found.value - luck, 0.0)))
+        said = (family.of,) if several else ()
+        rows.append((family.attribute, *said, *numbers, _interval(found.low, found.high), of))
+    said = ("share that was",) if several else ()
+    header = ("by", *said, "gap", "by luck", "left", "95 % interval", "groups compared")
+    title = "Gaps between groups: as seen, what luck alone would show, and what is left"
+    return Table(title, header, tuple(rows[:MOST_LINES]))
 
 
 def groups_table(families: Sequence[GroupRates], enough: Enough) -> Table:
-    """Return every group: how many, the rate, its interval, how far from all others, and whether it is judged."""
+    """Return every group: how many, the rate, its interval, how far from all others, and whether it counts."""
+    several = _differ(families)
     rows: list[tuple[Cell, ...]] = []
     for family in families:
         limits = wilson(family.hits, np.maximum(family.sizes, 1))
         p = from_the_rest(family.hits, family.sizes)
         rest = (family.hits.sum() - family.hits) / np.maximum(family.sizes.sum() - family.sizes, 1)
+        said = (family.of,) if several else ()
         for g, name in enumerate(family.names):
             n = int(family.sizes[g])
-            numbers: tuple[Cell, ...] = (None, None, None, None, None)
+            numbers: tuple[Cell, ...] = (None, None, None, None)
             if n:
                 share = float(family.hits[g]) / n
-                ends = _share(float(limits.low[g])), _share(float(limits.high[g]))
-                numbers = _share(share), *ends, _share(share - float(rest[g])), _p(float(p[g]))
-            rows.append((family.attribute, name, family.of, n, *numbers, enough.said(n)))
+                interval = _interval(float(limits.low[g]), float(limits.high[g]))
+                numbers = (_share(share), interval, _share(share - float(rest[g])), _p(float(p[g])))
+            rows.append((f"{family.attribute}: {name}", *said, n, *numbers, enough.said(n)))
+    said = ("share that was",) if several else ()
     header = (
-        "by",
         "group",
-        "share that was",
+        *said,
         "of",
         "rate",
-        "low",
-        "high",
-        "above the rest by",
+        "95 % interval",
+        "above all others",
         "p (Holm)",
-        "",
+        "judged",
     )
     left = len(rows) - MOST_LINES
-    title = "Every group" + (f" (the first {MOST_LINES}; {left} more)" if left > 0 else "")
+    title = "Every group" if several else f"Every group: {families[0].of}"
+    title += f" (the first {MOST_LINES} lines; {left} more)" if left > 0 else ""
     return Table(title, header, tuple(rows[:MOST_LINES]))
 
 
@@ -131,8 +116,17 @@ def _share(value: float) -> float:
     return round(value, 4)
 
 
-def _p(value: float) -> float:
-    return float(f"{value:.2g}")
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+def _differ(families: Iterable[GroupRates]) -> bool:
+    """Whether there is more than one rate or class, so that each line must say which."""
+    return len({family.of for family in families}) > 1
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:

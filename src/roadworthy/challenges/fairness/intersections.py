@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.challenges.fairness.artifacts import Counts
-from roadworthy.challenges.fairness.checks import BOUND
+from roadworthy.challenges.fairness.checks import BOUND, OF_ONE_LABEL
 from roadworthy.challenges.fairness.gaps import gap_between_groups
 from roadworthy.challenges.fairness.rates import (
     ERROR,
@@ -37,11 +37,13 @@ def intersectional_parity_gap(
     `--set group_intersections.depth=3`; Buolamwini & Gebru 2018). Combinations that no test row is are left out;
     small ones are named, and keep it from passing.
 
-    Unit: share of rows. Qualified at: n = 1,000; passes from 8,000 rows.
-    Next: as for `demographic_parity_gap`, for the combination that is named.
+    Unit: share of rows (difference between groups). Qualified at: n = 1,000; passes from 8,000 rows.
+    Next: ask first whether the groups differ in truth or in how they were labelled; then reweigh by both attributes at once.
     """
     families = rates_by_group(test_intersection_counts, SELECTION, task)
-    return gap_between_groups(families, smallest_group, rng, resamples, unit="share of rows")
+    return gap_between_groups(
+        families, smallest_group, rng, resamples, unit="share of rows (difference between groups)"
+    )
 
 
 @check(challenge="fairness", requires=BOUND, least=FEWEST)
@@ -58,15 +60,15 @@ def intersectional_odds_gap(
     `equalized_odds_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
 
-    Unit: share of the positives, or of the negatives. Qualified at: n = 1,000; passes from 5,000 positives.
-    Next: as for `equalized_odds_gap`, for the combination that is named.
+    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 1,000; passes from 5,000 positives.
+    Next: collect rows of the combination that is named, or train with a penalty on the gap over combinations.
     """
     families = [
         family
         for rate in (TRUE_POSITIVE, FALSE_POSITIVE)
         for family in rates_by_group(test_intersection_counts, rate, task)
     ]
-    unit = "share of those of whom the same is true"
+    unit = OF_ONE_LABEL
     return gap_between_groups(families, smallest_group, rng, resamples, unit=unit)
 
 
@@ -84,8 +86,10 @@ def intersectional_error_gap(
     `error_rate_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
 
-    Unit: share of rows. Qualified at: n = 1,000; passes from 6,000 rows.
-    Next: as for `error_rate_gap`, for the combination that is named.
+    Unit: share of rows (difference between groups). Qualified at: n = 1,000; passes from 6,000 rows.
+    Next: look at which mistakes make the difference, and collect rows of the combination that is named.
     """
     families = rates_by_group(test_intersection_counts, ERROR, task)
-    return gap_between_groups(families, smallest_group, rng, resamples, unit="share of rows")
+    return gap_between_groups(
+        families, smallest_group, rng, resamples, unit="share of rows (difference between groups)"
+    )

@@ -59,7 +59,7 @@ def label_bias_bounds(
     says nothing of chance. Labels checked by another way, even a few hundred, say more. Groups below the fewest
     that are judged are left out.
 
-    Unit: share of those of whom the same is true. Qualified at: exact for every n, given the share.
+    Unit: share of the positives, or negatives (difference between groups). Qualified at: exact for every n, given the share.
     Next: have a sample of labels of each group looked at by people who do not know the group, and set `wrong` to what they find.
     """
     if task.kind != "binary":
@@ -114,7 +114,7 @@ def label_bias_bounds(
         value,
         n,
         between,
-        unit="share of those of whom the same is true",
+        unit="share of the positives, or negatives (difference between groups)",
         method="bounds under a stated share of wrong labels; chance plays no part",
         details=details,
         evidence=(Table(title, header, tuple(rows)),),

@@ -132,8 +132,9 @@ def _table(
         grouping = groups[means.attribute]
         for name, n in zip(grouping.names, grouping.sizes, strict=True):
             m = of_group.get(name)
-            numbers = (None, None, None) if m is None else (m.value, m.low, m.high)
-            shown = (None if v is None else round(v, 4) for v in numbers)
-            rows.append((means.attribute, name, int(n), *shown, enough.said(int(n))))
-    header = ("by", "group", "rows", of, "low", "high", "")
+            shown: tuple[Cell, Cell] = (None, None)
+            if m is not None:
+                shown = (round(m.value, 4), f"{m.low:.3f} to {m.high:.3f}")
+            rows.append((f"{means.attribute}: {name}", int(n), *shown, enough.said(int(n))))
+    header = ("group", "rows", of, "95 % interval", "judged")
     return Table("Every group", header, tuple(rows))

@@ -20,7 +20,7 @@ AMPLE = 100  # to 10 points; between the two a gap is shown and may fail, but no
 SAID = 4  # names in a sentence
 
 Status = Literal["ok", "wide", "insufficient_n"]
-WORDS = {"ok": "judged", "wide": "shown, no pass", "insufficient_n": "too few to judge"}
+WORDS = {"ok": "yes", "wide": "no pass", "insufficient_n": "too few"}
 Part = Callable[[np.ndarray, int], np.ndarray]
 """From counts (..., c, c) [label, decision] and a class to (...) counts."""
 

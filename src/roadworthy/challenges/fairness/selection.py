@@ -50,7 +50,7 @@ def selection_ratio(
     none is known to be the favour, so it is not asked.
 
     Unit: share of the rate of the most chosen group. Qualified at: n = 4,000; passes from 10,000 rows.
-    Next: see who is not chosen, and what the decision rests on; the rule needs a remedy for `demographic_parity_gap`.
+    Next: see who is not chosen, and what the decision rests on; what narrows the gap in decisions raises the ratio.
     """
     if task.kind != "binary":
         raise NotApplicable(f"which of {len(task.classes)} classes is the favour is not known")
