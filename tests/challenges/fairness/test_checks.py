@@ -129,7 +129,9 @@ def test_a_tiny_group_is_named_and_keeps_a_fair_subject_from_passing(
         assert (rows["group: c"][1], rows["group: c"][-1]) == (n, status)
         if n < 100:
             assert isinstance(found, DoubtedMeasurement)
-            assert f'a pass needs 100 in each group of group, and "c" has {n}' in found.doubts[0]
+            assert (
+                f'a pass needs 100 rows in each group of group, and "c" has {n}' in found.doubts[0]
+            )
             assert verdict_of("demographic_parity_gap", found) == ("inconclusive", "unreliable")
 
 
@@ -174,6 +176,10 @@ def test_a_group_of_positives_alone_has_no_false_positive_rate(of: Of, measure: 
     found = measure(subject, "equalized_odds_gap")
     assert found.value == 0.0  # of the true positive rates
     assert isinstance(found, DoubtedMeasurement)  # never a pass: nothing is known of a's negatives
+    assert (
+        'needs 100 positives and as many negatives in each group of group, and "a" has 0'
+        in (found.doubts[0])
+    )
     rows = [r for r in table_of(found, "Every group").rows if r[0] == "group: a"]
     assert [r[2:4] for r in rows] == [(400, 0.75), (0, None)]
     assert verdict_of("equalized_odds_gap", found)[0] == "inconclusive"
@@ -228,6 +234,9 @@ def test_rows_of_unknown_group_widen_the_interval_to_all_they_may_be(
     assert found.low < known.low - 0.08  # nearest: 600 of 1,100 and 500 of 1,100
     assert found.high > known.high + 0.05
     assert "The group of 200 more is not known" in found.details
+    assert table_of(found, "Every group").rows[-1] == (
+        *("group: (not known)", 200, 0.5, None, None, None, "as bounds"),
+    )
     every = of(("", 0, 1, 100), ("", 0, 0, 100))
     assert outcome_of(every, "demographic_parity_gap").state == "not_applicable"
 

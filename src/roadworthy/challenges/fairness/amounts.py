@@ -55,7 +55,7 @@ def calibration_gap(
     within a group are not seen: `calibration_error` has these. Where base rates differ this and equal error rates
     cannot both hold (Kleinberg, Mullainathan & Raghavan 2017). Welch intervals of all pairs, corrected.
 
-    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 1,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 1,500; passes from 3,000 rows.
     Next: calibrate on validation rows, by group where the group is known in use; then audit again.
     """
     unit = "share of rows (difference between groups)"
@@ -75,7 +75,7 @@ def mean_error_gap(
     Largest difference between groups in the mean of prediction minus target, in standard deviations of the
     target: one group is overrated, or another underrated. Intervals as for `calibration_gap`.
 
-    Unit: standard deviations of the target. Qualified at: n = 2,000; passes from 4,000 rows.
+    Unit: standard deviations of the target. Qualified at: n = 3,500; passes from 8,500 rows.
     Next: look at what the prediction leaves out for the group that is named; do not add a constant before you know.
     """
     scaled = test_residuals / target_spread
@@ -95,7 +95,7 @@ def absolute_error_gap(
     Largest difference between groups in the mean absolute error, in standard deviations of the target (bounded
     group loss compares the same means; Agarwal, Dudik & Wu 2019). Intervals as for `calibration_gap`.
 
-    Unit: standard deviations of the target. Qualified at: n = 2,000; passes from 4,000 rows.
+    Unit: standard deviations of the target. Qualified at: n = 1,500; passes from 3,500 rows.
     Next: collect rows of the group that is served worse.
     """
     scaled = np.abs(test_residuals) / target_spread

@@ -43,7 +43,7 @@ def demographic_parity_gap(
     judged, and while one has fewer than 100 nothing passes. Where the truth differs between groups a perfect
     model has a gap too: whether that is unfair is not for statistics to say.
 
-    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 4,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 1,500; passes from 4,000 rows.
     Next: ask first whether the groups differ in truth or in how they were labelled; then reweigh, or choose thresholds by group.
     """
     families = rates_by_group(test_group_counts, SELECTION, task)
@@ -67,7 +67,7 @@ def equal_opportunity_gap(
     the positives of a group, not its rows. It takes the labels for the truth. Interval, small groups and
     classes as for `demographic_parity_gap`.
 
-    Unit: share of the positives (difference between groups). Qualified at: n = 500; passes from 2,500 positives.
+    Unit: share of the positives (difference between groups). Qualified at: n = 1,500; passes from n = 4,000 positives.
     Next: collect positives of the group that is overlooked, or train with a penalty on the gap; then look at the other rates again.
     """
     families = rates_by_group(test_group_counts, TRUE_POSITIVE, task)
@@ -95,7 +95,7 @@ def equalized_odds_gap(
     corrected for being the larger of two. It takes the labels for the truth: see `label_bias_bounds`. Interval,
     small groups and classes as for `demographic_parity_gap`; each rate is judged on its own denominator.
 
-    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 500; passes from 2,500 positives.
+    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 1,500; passes from n = 4,000 positives.
     Next: train with a penalty on the gap, or choose thresholds by group on validation rows; then look at the other rates again.
     """
     families = [
@@ -122,7 +122,7 @@ def predictive_parity_gap(
     this and equal error rates cannot both hold, unless the model is perfect (ibid., section 2). Interval, small
     groups and classes as for `demographic_parity_gap`; the evidence is the rows that are decided positive.
 
-    Unit: share of positive decisions (difference between groups). Qualified at: n = 500; passes from 2,500 positive decisions.
+    Unit: share of positive decisions (difference between groups). Qualified at: n = 1,500; passes from n = 4,000 positive decisions.
     Next: calibrate by group, or say for which group a positive decision means less.
     """
     families = rates_by_group(test_group_counts, PRECISION, task)
@@ -149,7 +149,7 @@ def error_rate_gap(
     Largest difference between groups in the share of wrong decisions (overall accuracy equality, Berk et al.
     2021). Interval and small groups as for `demographic_parity_gap`.
 
-    Unit: share of rows (difference between groups). Qualified at: n = 500; passes from 3,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 1,500; passes from 4,000 rows.
     Next: look at which mistakes make the difference, and collect rows of the group that is served worse.
     """
     families = rates_by_group(test_group_counts, ERROR, task)

@@ -30,7 +30,7 @@ def rates_figure(family: GroupRates, enough: Enough) -> Intervals:
     return Intervals(
         title=f"{_sentence(family.of)}, by {family.attribute} (of how many{note}; dashed: all together)",
         label=Axis(family.attribute),
-        value=Axis("share of the group"),
+        value=Axis("of the group", "share"),
         labels=tuple(labels),
         values=_rounded(rates[order]),
         lows=_rounded(np.asarray(limits.low)),
@@ -73,6 +73,9 @@ def groups_table(families: Sequence[GroupRates], enough: Enough) -> Table:
                 interval = _interval(float(limits.low[g]), float(limits.high[g]))
                 numbers = (_share(share), interval, _share(share - float(rest[g])), _p(float(p[g])))
             rows.append((f"{family.attribute}: {name}", *said, n, *numbers, enough.said(n)))
+        if family.unknown:
+            of = family.unknown, _share(family.unknown_hits / family.unknown), None, None, None
+            rows.append((f"{family.attribute}: (not known)", *said, *of, "as bounds"))
     said = ("share that was",) if several else ()
     header = (
         "group",

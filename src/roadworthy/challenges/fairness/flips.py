@@ -88,7 +88,7 @@ def counterfactual_flip(
     fairness: other columns can stand in for it. A predicted number counts as another where it moves by a tenth of the
     target's standard deviation. The largest over attributes, corrected.
 
-    Unit: share of rows. Qualified at: n = 300; passes from 600 rows.
+    Unit: share of rows. Qualified at: n = 500; passes from 600 rows.
     Next: ask whether the attribute may be used at all; train without the column, and look at the gaps again.
     """
     moved = test_flip_changes > 0

@@ -37,7 +37,7 @@ def intersectional_parity_gap(
     `--set group_intersections.depth=3`; Buolamwini & Gebru 2018). Combinations that no test row is are left out;
     small ones are named, and keep it from passing.
 
-    Unit: share of rows (difference between groups). Qualified at: n = 1,000; passes from 8,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 4,500; passes from 10,000 rows.
     Next: ask first whether the groups differ in truth or in how they were labelled; then reweigh by both attributes at once.
     """
     families = rates_by_group(test_intersection_counts, SELECTION, task)
@@ -60,7 +60,7 @@ def intersectional_odds_gap(
     `equalized_odds_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
 
-    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 1,000; passes from 5,000 positives.
+    Unit: share of the positives, or of the negatives (difference between groups). Qualified at: n = 5,000; passes from n = 10,000 positives.
     Next: collect rows of the combination that is named, or train with a penalty on the gap over combinations.
     """
     families = [
@@ -86,7 +86,7 @@ def intersectional_error_gap(
     `error_rate_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
 
-    Unit: share of rows (difference between groups). Qualified at: n = 1,000; passes from 6,000 rows.
+    Unit: share of rows (difference between groups). Qualified at: n = 4,500; passes from 10,000 rows.
     Next: look at which mistakes make the difference, and collect rows of the combination that is named.
     """
     families = rates_by_group(test_intersection_counts, ERROR, task)

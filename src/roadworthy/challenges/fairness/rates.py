@@ -4,7 +4,7 @@ A rate's own denominator is the evidence for it: positives for a true positive r
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -35,6 +35,8 @@ class Rate:
         As the field calls it.
     words : str
         What the share is, with {c} for the class: "decided {c} among those who are".
+    of : str
+        What the denominator counts.
     hits, size : callable
         Numerator and denominator.
     by_class : bool
@@ -43,6 +45,7 @@ class Rate:
 
     name: str
     words: str
+    of: str
     hits: Part
     size: Part
     by_class: bool = True
@@ -63,6 +66,8 @@ class GroupRates:
         Of rows whose group is not known.
     cut : str
         See `Grouping`.
+    counted : str
+        What the denominators count: "positives".
     """
 
     attribute: str
@@ -73,6 +78,12 @@ class GroupRates:
     unknown_hits: int = 0
     unknown_misses: int = 0
     cut: str = ""
+    counted: str = "rows"
+
+    @property
+    def unknown(self) -> int:
+        """How many rows of the denominator are of unknown group."""
+        return self.unknown_hits + self.unknown_misses
 
     @property
     def rates(self) -> np.ndarray:
@@ -86,10 +97,7 @@ class GroupRates:
     def take(self, groups: np.ndarray) -> "GroupRates":
         """Return the rates of some of the groups (a mask)."""
         names = tuple(n for n, kept in zip(self.names, groups, strict=True) if kept)
-        known = self.unknown_hits, self.unknown_misses
-        return GroupRates(
-            self.attribute, names, self.of, self.hits[groups], self.sizes[groups], *known, self.cut
-        )
+        return replace(self, names=names, hits=self.hits[groups], sizes=self.sizes[groups])
 
 
 @dataclass(frozen=True)
@@ -143,13 +151,19 @@ def _wrong(counts: np.ndarray, k: int) -> np.ndarray:
     return _rows(counts, k) - np.trace(counts, axis1=-2, axis2=-1)
 
 
-SELECTION = Rate("selection rate", "decided {c}", _decided, _rows)
-TRUE_POSITIVE = Rate("true positive rate", "decided {c} where it is true", _both, _labelled)
-FALSE_POSITIVE = Rate(
-    "false positive rate", "decided {c} where it is false", _decided_only, _not_labelled
+SELECTION = Rate("selection rate", "decided {c}", "rows", _decided, _rows)
+TRUE_POSITIVE = Rate(
+    "true positive rate", "decided {c} where it is true", "positives", _both, _labelled
 )
-PRECISION = Rate("precision", "right where {c} was decided", _both, _decided)
-ERROR = Rate("error rate", "decided wrongly", _wrong, _rows, by_class=False)
+FALSE_POSITIVE = Rate(
+    "false positive rate",
+    "decided {c} where it is false",
+    "negatives",
+    _decided_only,
+    _not_labelled,
+)
+PRECISION = Rate("precision", "right where {c} was decided", "positive decisions", _both, _decided)
+ERROR = Rate("error rate", "decided wrongly", "rows", _wrong, _rows, by_class=False)
 
 
 def rates_by_group(counts: Counts, rate: Rate, task: "Task") -> list[GroupRates]:
@@ -164,6 +178,7 @@ def rates_by_group(counts: Counts, rate: Rate, task: "Task") -> list[GroupRates]
             int(rate.hits(table["unknown"], k)),
             int(rate.size(table["unknown"], k) - rate.hits(table["unknown"], k)),
             table["cut"],
+            rate.of,
         )
         for attribute, table in counts.items()
         for k in _classes(rate, task)
@@ -177,16 +192,27 @@ def positive_class(task: "Task") -> int:
 
 def thin_groups(families: Sequence[GroupRates], enough: Enough) -> tuple[str, ...]:
     """Return sentences on the groups of which too few are known for a pass; none where all are ample."""
-    least: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    thinnest: dict[str, np.ndarray] = {}
+    counted: dict[str, dict[str, None]] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for family in families:
-        _, sizes = least.get(family.attribute, ((), family.sizes))
-        least[family.attribute] = family.names, np.minimum(sizes, family.sizes)
-    said = [thin_sizes(attribute, *known, enough) for attribute, known in least.items()]
+        known = thinnest.get(family.attribute, family.sizes)
+        thinnest[family.attribute] = np.minimum(known, family.sizes)
+        counted.setdefault(family.attribute, {})[family.counted] = None
+        names[family.attribute] = family.names
+    said = [
+        thin_sizes(by, names[by], sizes, enough, " and as many ".join(counted[by]))
+        for by, sizes in thinnest.items()
+    ]
     return tuple(filter(None, said))
 
 
 def thin_sizes(
-    attribute: str, names: tuple[str, ...], sizes: np.ndarray, enough: Enough
+    attribute: str,
+    names: tuple[str, ...],
+    sizes: np.ndarray,
+    enough: Enough,
+    counted: str = "rows",
 ) -> str | None:
     """Return the sentence on the groups of one attribute that are too small for a pass; None without any."""
     order = [g for g in np.argsort(sizes, kind="stable") if sizes[g] < enough.ample]
@@ -195,7 +221,7 @@ def thin_sizes(
     said = [f'"{names[g]}" {"has " if i == 0 else ""}{sizes[g]:,}' for i, g in enumerate(order)]
     more = len(order) - SAID
     listed = ", ".join([*said[:SAID], *([f"{more} more have too few"] if more > 0 else [])])
-    return f"a pass needs {enough.ample:,} in each group of {attribute}, and {listed}"
+    return f"a pass needs {enough.ample:,} {counted} in each group of {attribute}, and {listed}"
 
 
 def _classes(rate: Rate, task: "Task") -> Sequence[int]:

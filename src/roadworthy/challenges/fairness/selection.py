@@ -49,7 +49,7 @@ def selection_ratio(
     decision; where that is the harm (a risk, an accusation) set `favourable=negative`. Of several classes
     none is known to be the favour, so it is not asked.
 
-    Unit: share of the rate of the most chosen group. Qualified at: n = 4,000; passes from 10,000 rows.
+    Unit: share of the rate of the most chosen group. Qualified at: n = 2,000; passes from 8,000 rows where a quarter is chosen.
     Next: see who is not chosen, and what the decision rests on; what narrows the gap in decisions raises the ratio.
     """
     if task.kind != "binary":
@@ -103,13 +103,10 @@ def _ratio_of(family: GroupRates, enough: Enough) -> tuple[GroupRates, Measureme
 def _of_the_others(family: GroupRates, task: "Task") -> GroupRates:
     """Return the rates of the other decision."""
     other = task.classes[1 - positive_class(task)]
-    return GroupRates(
-        family.attribute,
-        family.names,
-        SELECTION.words.format(c=f'"{other}"'),
-        family.sizes - family.hits,
-        family.sizes,
-        family.unknown_misses,
-        family.unknown_hits,
-        family.cut,
+    return replace(
+        family,
+        of=SELECTION.words.format(c=f'"{other}"'),
+        hits=family.sizes - family.hits,
+        unknown_hits=family.unknown_misses,
+        unknown_misses=family.unknown_hits,
     )
