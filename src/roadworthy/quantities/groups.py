@@ -131,8 +131,9 @@ def _named(attribute: "Attribute", names: tuple[str, ...]) -> Grouping:
     values = attribute.values
     if not _is_float(attribute):
         return Grouping(np.full(len(values), -1, np.int64), names)
-    codes = np.array([-1 if np.isnan(v) else place[f"{v:g}"] for v in values], np.int64)
-    return Grouping(codes, names)
+    distinct, inverse = np.unique(values, return_inverse=True)
+    codes = np.array([-1 if np.isnan(v) else place[f"{v:g}"] for v in distinct], np.int64)
+    return Grouping(codes[inverse], names)
 
 
 def _cut(values: np.ndarray, edges: np.ndarray, cut: str) -> Grouping:

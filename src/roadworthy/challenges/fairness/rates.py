@@ -90,10 +90,6 @@ class GroupRates:
         """Share of hits, NaN where the denominator is 0: (g,) float64."""
         return self.hits / np.where(self.sizes > 0, self.sizes, np.nan)
 
-    def status(self, enough: "Enough") -> tuple[Status, ...]:
-        """Return how much may be said of each group."""
-        return tuple(enough.status(int(n)) for n in self.sizes)
-
     def take(self, groups: np.ndarray) -> "GroupRates":
         """Return the rates of some of the groups (a mask)."""
         names = tuple(n for n, kept in zip(self.names, groups, strict=True) if kept)
