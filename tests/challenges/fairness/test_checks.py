@@ -263,6 +263,15 @@ def test_the_harm_may_be_to_be_chosen(of: Of, measure: Measure) -> None:
     assert 'decided "no"' in other.details
 
 
+def test_the_ratio_of_error_rates_stands_beside_their_gap(of: Of, measure: Measure) -> None:
+    # 50 of 400 against 60 of 200
+    rows = table_of(measure(of(*BOTH), "error_rate_gap"), "Smallest over largest").rows
+    assert rows[0][2] == pytest.approx(0.125 / 0.3, abs=1e-4)
+    low, high = (float(end) for end in str(rows[0][3]).split(" to "))
+    # Katz: exp(ln(.4167) -+ 1.96 sqrt(1/50 - 1/400 + 1/60 - 1/200)) = .298 to .582
+    assert (low, high) == pytest.approx((0.298, 0.582), abs=0.02)
+
+
 def test_small_samples_break_four_fifths_by_luck_and_nothing_fails(
     of: Of, measure: Measure
 ) -> None:

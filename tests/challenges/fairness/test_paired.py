@@ -21,9 +21,7 @@ def decided(share: float) -> Subject:
     return recorded_subject(labels, {"group": list(groups)}, predicted=np.where(turned, 0, said))
 
 
-@pytest.mark.parametrize(
-    "check", ["demographic_parity_gap", "selection_ratio"]
-)
+@pytest.mark.parametrize("check", ["demographic_parity_gap", "selection_ratio"])
 def test_a_change_is_paired_and_found(check: str) -> None:
     how = How(registry=REGISTRY, store=Store(), resamples=100, seconds=60.0)
     sides = [Side(fields_of(decided(share)), how) for share in (0.6, 0.0)]

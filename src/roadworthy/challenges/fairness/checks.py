@@ -1,5 +1,6 @@
 """Checks of decisions by group: who is chosen, who is overlooked, who is wrongly chosen, who can rely on it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,10 @@ from roadworthy.challenges.fairness.rates import (
     PRECISION,
     SELECTION,
     TRUE_POSITIVE,
+    Enough,
     rates_by_group,
 )
+from roadworthy.challenges.fairness.selection import ratios_table
 from roadworthy.engine import check
 from roadworthy.results import AtMost, Measurement
 
@@ -147,12 +150,14 @@ def error_rate_gap(
     """How much more often the decisions on one group are wrong than those on another.
 
     Largest difference between groups in the share of wrong decisions (overall accuracy equality, Berk et al.
-    2021). Interval and small groups as for `demographic_parity_gap`.
+    2021). Interval and small groups as for `demographic_parity_gap`. The ratio of the rates stands beside the gap, with an
+    interval: a house could hold it to four fifths, which the law asks of selection alone.
 
     Unit: share of rows (difference between groups). Qualified at: n = 1,500; passes from 4,000 rows.
     Next: look at which mistakes make the difference, and collect rows of the group that is served worse.
     """
     families = rates_by_group(test_group_counts, ERROR, task)
-    return gap_between_groups(
-        families, smallest_group, rng, resamples, unit="share of rows (difference between groups)"
-    )
+    unit = "share of rows (difference between groups)"
+    found = gap_between_groups(families, smallest_group, rng, resamples, unit=unit)
+    ratios = ratios_table(families, Enough.of(smallest_group))
+    return replace(found, evidence=(*found.evidence, ratios))

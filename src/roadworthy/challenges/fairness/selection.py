@@ -1,5 +1,6 @@
 """The four-fifths rule: how often the least chosen group is chosen, as a share of the most chosen."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,7 @@ from roadworthy.challenges.fairness.rates import (
 )
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtLeast, Measurement, Table, doubted
+from roadworthy.results import AtLeast, Cell, Measurement, Table, doubted
 from roadworthy.statistics import percent, smallest_of
 from roadworthy.statistics.luck import luck_of_equal_groups
 from roadworthy.statistics.rate_ratios import smallest_ratio
@@ -58,7 +59,7 @@ def selection_ratio(
     families = rates_by_group(test_group_counts, SELECTION, task)
     if favourable == "negative":
         families = [_of_the_others(family, task) for family in families]
-    ratios = [r for f in families if (r := _ratio_of(f, enough)) is not None]
+    ratios = [r for f in families if (r := ratio_of(f, enough)) is not None]
     if not ratios:
         raise NotApplicable("no attribute has two groups of which somebody is chosen")
     judged = [r for r in ratios if r[1].n >= enough.fewest] or ratios
@@ -71,19 +72,29 @@ def selection_ratio(
         f"{found.value:.2f}. Equal groups of these sizes and this rate would be below 0.80 in "
         f"{percent(luck.below)} of {resamples:,} samples by luck alone."
     )
-    table = Table(
-        "Smallest over largest rate",
-        ("by", "share that was", "ratio", "low", "high"),
-        tuple(
-            (f.attribute, f.of, *(round(v, 4) for v in (m.value, m.low, m.high))) for f, m in ratios
-        ),
+    evidence = (
+        rates_figure(worst, enough),
+        ratios_table(families, enough),
+        groups_table(families, enough),
     )
-    evidence = (rates_figure(worst, enough), table, groups_table(families, enough))
     whole = smallest_of([m for _, m in judged], details=details, evidence=evidence)
     return doubted(whole, thin_groups(families, enough)) if whole.n >= enough.fewest else whole
 
 
-def _ratio_of(family: GroupRates, enough: Enough) -> tuple[GroupRates, Measurement] | None:
+def ratios_table(families: Sequence[GroupRates], enough: Enough) -> Table:
+    """Return the smallest over the largest rate of each family, with its interval."""
+    rows: list[tuple[Cell, ...]] = []
+    for family in families:
+        found = ratio_of(family, enough)
+        if found is not None:
+            ratio = found[1]
+            interval = f"{ratio.low:.3f} to {ratio.high:.3f}"
+            rows.append((family.attribute, family.of, round(ratio.value, 4), interval))
+    header = ("by", "share that was", "ratio", "95 % interval")
+    return Table("Smallest over largest rate", header, tuple(rows))
+
+
+def ratio_of(family: GroupRates, enough: Enough) -> tuple[GroupRates, Measurement] | None:
     """Return the groups compared and their ratio; where fewer than two are large enough, all and a small n."""
     large = family.sizes >= enough.fewest
     kept = large if large.sum() >= 2 else family.sizes > 0
