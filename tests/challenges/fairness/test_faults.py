@@ -160,3 +160,28 @@ def test_coins_leave_a_subject_of_arrays_as_it_is_and_need_no_attribute() -> Non
     found = measured(bench, planted(bench, marked, 0.2, 5), "error_rate_gap")
     assert found.value == pytest.approx(0.2, abs=0.04)
     assert set(planted(bench, marked, 0.2, 5).splits["test"].attributes) == {"coin"}
+
+
+@pytest.mark.parametrize("marked", AT_RISK, ids=lambda m: m.name)
+def test_what_does_not_apply_says_why_and_does_not_break(marked: Marked) -> None:
+    mark = marked.mark
+    assert isinstance(mark, FaultMark)
+    assert mark.starts_from is not None
+    of_numbers = mark.breaks in ("mean_error_gap", "absolute_error_gap")
+    other = SUBJECTS["class" if of_numbers else "number"]
+    if mark.breaks in ("proxy_strength", "counterfactual_flip"):
+        other = replace(other, modality="array", columns=(), splits=_images(other))
+    bench = Bench(other, Computing(REGISTRY, Store(), 0, {}, {}))
+    with pytest.raises(CannotApply) as why:
+        planted(bench, marked, 0.1, 0)
+    assert not why.value.traceback
+    assert "does not vary" not in why.value.reason
+
+
+def _images(subject: Subject) -> dict[str, Split]:
+    """Return the rows of a table as images of two by two."""
+    found = {}
+    for name, split in subject.splits.items():
+        assert split.inputs is not None
+        found[name] = replace(split, inputs=split.inputs.reshape(-1, 2, 2))
+    return found

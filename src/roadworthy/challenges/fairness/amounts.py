@@ -33,7 +33,9 @@ def target_spread(
 ) -> float:
     """Spread of the target: its standard deviation over the training rows (without them, the test rows)."""
     known = test_targets if train_targets is None else train_targets
-    if known is None or len(known) < 2 or not np.std(known) > 0:
+    if known is None:
+        raise NotApplicable("the target is a class, not a number")
+    if len(known) < 2 or not np.std(known) > 0:
         raise NotApplicable("the target does not vary, so that errors have no yardstick")
     return float(np.std(known, ddof=1))
 

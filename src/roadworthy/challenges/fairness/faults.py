@@ -22,7 +22,7 @@ Groups = Mapping[str, "Grouping"]
 @control(clears="demographic_parity_gap")
 def chosen_alike(subject: "Subject", rng: Generator, test_predicted: np.ndarray) -> "Subject":
     """Let a coin decide who is of which group: then no decision depends on the group. Decisions are frozen."""
-    return with_coins(subject, rng).with_given(test_predicted=test_predicted)
+    return _of_classes(subject, rng, test_predicted, (COIN,))
 
 
 @fault(breaks="demographic_parity_gap", severities=GAPS, starts_from="chosen_alike")
@@ -225,7 +225,7 @@ def chosen_alike_at_intersections(
     subject: "Subject", rng: Generator, test_predicted: np.ndarray
 ) -> "Subject":
     """Let two coins decide who is of which groups. Decisions are frozen."""
-    return with_coins(subject, rng, (COIN, OTHER_COIN)).with_given(test_predicted=test_predicted)
+    return _of_classes(subject, rng, test_predicted, (COIN, OTHER_COIN))
 
 
 @fault(
@@ -298,6 +298,14 @@ def more_mistakes_on_one_intersection(
     """
     there = rows_of(test_groups, "heads", COIN, OTHER_COIN)
     return _mistaken(subject, test_predicted, test_labels, there, severity, rng)
+
+
+def _of_classes(
+    subject: "Subject", rng: Generator, predicted: np.ndarray, coins: tuple[str, ...]
+) -> "Subject":
+    if not subject.task.is_classification:
+        raise NotApplicable("the target is a number, so no decision is made that could be counted")
+    return with_coins(subject, rng, coins).with_given(test_predicted=predicted)
 
 
 def _class_of(subject: "Subject", codes: np.ndarray) -> int:
