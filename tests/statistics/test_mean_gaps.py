@@ -52,3 +52,16 @@ def test_at_the_bound_neither_side_errs_in_more_than_one_in_forty() -> None:
     # 2.5 % of 1,000 is 25; 36 or more would be seen once in 50 of such tests
     assert sum(m.low > 0.3 for m in found) <= 36
     assert sum(m.high < 0.3 for m in found) <= 36
+
+
+def test_every_deal_of_values_of_unknown_group_lies_within() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        groups = [rng.normal(m, 1.0, n) for m, n in ((0.0, 40), (0.8, 60), (0.3, 90))]
+        unknown = rng.normal(0.4, 1.5, 20)
+        found = largest_mean_gap(groups, unknown, unit="s")
+        for _ in range(20):
+            whose = rng.integers(0, 3, 20)
+            means = [np.r_[g, unknown[whose == i]].mean() for i, g in enumerate(groups)]
+            assert found.low <= max(means) - min(means) <= found.high
+        assert found.n == 210

@@ -16,8 +16,17 @@ ROUNDING = 1e-14  # of a mean: a smaller standard error is the rounding of equal
 SYMMETRIC = 1e-9
 
 
+class _Groups(NamedTuple):
+    """Size, mean, squared standard error and third moment over n^2 of each group: (g,) each."""
+
+    size: FloatArray
+    mean: FloatArray
+    share: FloatArray
+    third: FloatArray
+
+
 class _Pairs(NamedTuple):
-    """Mean i minus mean j for each pair, the larger first: (k,) each."""
+    """Mean i minus mean j for each pair: (k,) each."""
 
     center: FloatArray
     error: FloatArray
@@ -27,6 +36,7 @@ class _Pairs(NamedTuple):
 
 def largest_mean_gap(
     samples: Sequence[npt.ArrayLike],
+    unknown: npt.ArrayLike = (),
     *,
     unit: str,
     details: str = "",
@@ -36,12 +46,16 @@ def largest_mean_gap(
 
     Each pair has the limits of `mean_difference` (Welch's t corrected for skewness). The lower end is the largest
     lower limit of any of the k pairs at a k-th of the error: one pair suffices for a gap, and each had its chance. The
-    upper end is the largest upper limit of any pair: all must be near to claim that none is apart.
+    upper end is the largest upper limit of any pair: all must be near to claim that none is apart. Values of unknown
+    group are not guessed: for the lower end of a pair they are dealt to bring its means together, for the upper end to
+    part them; the value is that of the known ones.
 
     Parameters
     ----------
     samples : sequence of (n_i,) array
         One for each group.
+    unknown : (m,) array, optional
+        Values whose group is not known.
 
     Returns
     -------
@@ -70,18 +84,23 @@ def largest_mean_gap(
     if len(values) < 2 or min(v.size for v in values) < 2:
         sizes = ", ".join(str(v.size) for v in values)
         raise NotApplicable(f"groups of {sizes or 'none'} values; two groups of two are needed")
-    pairs = _pairs_of(values)
+    known, k = _groups_of(values), len(values) * (len(values) - 1) / 2
+    either = _pairs(known, known)
+    near, far = either, either
+    rest = np.sort(np.asarray(unknown, np.float64).ravel())
+    if rest.size:
+        raised = _groups_of([_moved(v, rest[::-1], up=True) for v in values])
+        lowered = _groups_of([_moved(v, rest, up=False) for v in values])
+        near, far = _pairs(lowered, raised), _pairs(raised, lowered)
 
     def ends(probability: float) -> float:
         if probability < 0.5:
-            return float(max(_limits(pairs, probability / len(pairs.center)).max(), 0.0))
-        # Which of a pair is larger is not known either: the other way round counts too.
-        either = _limits(pairs, probability), -_limits(pairs, 1.0 - probability)
-        return float(np.maximum(*either).max())
+            return float(max(_limits(near, probability / k).max(), 0.0))
+        return float(max(_limits(far, probability).max(), 0.0))
 
     return measured(
-        float(pairs.center.max()),
-        sum(v.size for v in values),
+        float(either.center.max()),
+        sum(v.size for v in values) + rest.size,
         quantiles_on(GRID, ends),
         unit=unit,
         method="largest of all pairs, Welch's t corrected for skewness",
@@ -90,24 +109,36 @@ def largest_mean_gap(
     )
 
 
-def _pairs_of(values: Sequence[FloatArray]) -> _Pairs:
+def _groups_of(values: Sequence[FloatArray]) -> _Groups:
     size = np.array([v.size for v in values], np.float64)
     mean = np.array([v.mean() for v in values])
     share = np.array([v.var(ddof=1) for v in values]) / size
     third = np.array([np.mean((v - v.mean()) ** 3) for v in values]) / size**2
-    one, other = np.triu_indices(len(values), 1)
-    swaps = mean[one] < mean[other]
-    i, j = np.where(swaps, other, one), np.where(swaps, one, other)
-    total = share[i] + share[j]
-    flat = total <= (ROUNDING * np.maximum(np.abs(mean[i]), np.abs(mean[j]))) ** 2
+    return _Groups(size, mean, share, third)
+
+
+def _pairs(one: _Groups, other: _Groups) -> _Pairs:
+    """Return mean i of one minus mean j of the other for all i and j that differ."""
+    i, j = np.nonzero(~np.eye(len(one.size), dtype=bool))
+    total = one.share[i] + other.share[j]
+    flat = total <= (ROUNDING * np.maximum(np.abs(one.mean[i]), np.abs(other.mean[j]))) ** 2
     safe = np.where(flat, 1.0, total)
-    spread = share[i] ** 2 / (size[i] - 1) + share[j] ** 2 / (size[j] - 1)
+    spread = one.share[i] ** 2 / (one.size[i] - 1) + other.share[j] ** 2 / (other.size[j] - 1)
     return _Pairs(
-        mean[i] - mean[j],
+        one.mean[i] - other.mean[j],
         np.where(flat, 0.0, np.sqrt(safe)),
         np.where(flat, 1.0, safe**2 / np.where(flat, 1.0, spread)),
-        np.where(flat, 0.0, (third[i] - third[j]) / safe**1.5),
+        np.where(flat, 0.0, (one.third[i] - other.third[j]) / safe**1.5),
     )
+
+
+def _moved(values: FloatArray, ordered: FloatArray, *, up: bool) -> FloatArray:
+    """Return the values with as many of the others, taken in their order, as move the mean furthest."""
+    means = (values.sum() + np.concatenate([[0.0], np.cumsum(ordered)])) / (
+        values.size + np.arange(ordered.size + 1)
+    )
+    taken = int(np.argmax(means) if up else np.argmin(means))
+    return np.concatenate([values, ordered[:taken]])
 
 
 def _limits(pairs: _Pairs, probability: float) -> FloatArray:

@@ -67,11 +67,18 @@ def test_a_small_group_takes_no_part_and_keeps_it_from_passing() -> None:
     assert '"c" has 20' in found.doubts[0]
 
 
-def test_unknown_groups_keep_a_mean_from_passing() -> None:
-    grouping = Grouping(np.repeat([0, 1, -1], [500, 500, 10]), ("a", "b"))
-    found = mean_gap({"g": grouping}, np.zeros(1_010), None, unit="share", of="above")
-    assert isinstance(found, DoubtedMeasurement)
-    assert "10 rows are of unknown group" in found.doubts[0]
+def test_rows_of_unknown_group_widen_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(0.5, 0.1, 500), rng.normal(0.0, 0.1, 500), [2.0] * 50])
+    known = Grouping(np.repeat([0, 1], [500, 500]), ("a", "b"))
+    some = Grouping(np.repeat([0, 1, -1], [500, 500, 50]), ("a", "b"))
+    one = mean_gap({"g": known}, values[:1_000], None, unit="share", of="above")
+    other = mean_gap({"g": some}, values, None, unit="share", of="above")
+    assert other.value == one.value
+    # To b all 50 that are 2: its mean rises to 100 / 550 = .18; to a, and its mean is (250 + 100) / 550 = .64.
+    assert other.low == pytest.approx(0.5 - 0.18, abs=0.1)
+    assert other.high == pytest.approx(0.64, abs=0.1)
+    assert other.low < one.low < one.high < other.high
 
 
 def test_six_equal_groups_of_skewed_errors_seldom_show_a_gap_above_a_tenth() -> None:

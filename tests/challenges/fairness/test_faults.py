@@ -16,12 +16,10 @@ from roadworthy.subject import Column, Predictor, Split, Subject, Task
 from .conftest import REGISTRY, YES_NO
 
 N = 20_000
-AT_RISK = [
-    marked
-    for marked in REGISTRY.faults.values()
-    if marked.function.__module__.startswith("roadworthy.challenges.fairness")
-    and not marked.function.__module__.endswith("slices")
-]
+MODULES = {
+    f"roadworthy.challenges.fairness.{m}" for m in ("faults", "amount_faults", "input_faults")
+}
+AT_RISK = [m for m in REGISTRY.faults.values() if m.function.__module__ in MODULES]
 
 
 def model(inputs: np.ndarray) -> np.ndarray:

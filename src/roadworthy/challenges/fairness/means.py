@@ -47,7 +47,7 @@ def mean_gap(
 
     For each pair of groups Welch's t corrected for skewness; the lower end is that of the pair that shows
     most, at a k-th of the error for k pairs, the upper end the largest of any pair (Berger 1982). Groups that are
-    too small take no part, and keep it from passing.
+    too small take no part, and keep it from passing. Rows of unknown group are dealt as is worst for either end.
 
     Parameters
     ----------
@@ -79,12 +79,7 @@ def mean_gap(
         for attribute, grouping in groups.items()
         if (said := thin_sizes(attribute, grouping.names, grouping.sizes, enough))
     ]
-    unknown = [
-        f"of {attribute} {grouping.unknown:,} rows are of unknown group, which a mean has no bounds for"
-        for attribute, grouping in groups.items()
-        if grouping.unknown
-    ]
-    return doubted(every, (*thin, *unknown))
+    return doubted(every, tuple(thin))
 
 
 def _means_of(
@@ -96,7 +91,8 @@ def _means_of(
     rows = [values[grouping.codes == g] for g in large]
     means = tuple(mean(r, unit=unit) for r in rows)
     names = tuple(grouping.names[g] for g in large)
-    return MeansOfGroups(attribute, names, means, largest_mean_gap(rows, unit=unit))
+    gap = largest_mean_gap(rows, values[grouping.codes < 0], unit=unit)
+    return MeansOfGroups(attribute, names, means, gap)
 
 
 def _details(worst: MeansOfGroups, of: str) -> str:
@@ -136,5 +132,9 @@ def _table(
             if m is not None:
                 shown = (round(m.value, 4), f"{m.low:.3f} to {m.high:.3f}")
             rows.append((f"{means.attribute}: {name}", int(n), *shown, enough.said(int(n))))
+        if grouping.unknown:
+            rows.append(
+                (f"{means.attribute}: (not known)", grouping.unknown, None, None, "as bounds")
+            )
     header = ("group", "rows", of, "95 % interval", "judged")
     return Table("Every group", header, tuple(rows))
