@@ -192,6 +192,14 @@ def test_an_attribute_equal_to_the_label_leaves_each_rate_one_group(of: Of) -> N
     assert 'all are "yes"' in found.reason
 
 
+def test_a_class_that_the_task_does_not_name_is_refused() -> None:
+    subject = recorded_subject(
+        np.array([0, 1, 2]), {"g": ["a", "b", "a"]}, predicted=np.array([0, 1, 1])
+    )
+    found = outcome_of(subject, "error_rate_gap")
+    assert "Labels run from 0 to 2, but the task has the classes 0 to 1" in found.reason
+
+
 def test_forty_levels_are_all_shown_and_their_luck_is_said(measure: Measure) -> None:
     rng = np.random.default_rng(1)
     groups = [f"level {i % 40:02d}" for i in range(4_000)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roadworthy.engine import artifact
-from roadworthy.errors import NotApplicable
+from roadworthy.errors import NotApplicable, UserError
 
 if TYPE_CHECKING:
     from roadworthy.subject import Grouping, Task
@@ -61,6 +61,12 @@ def _counted(
 ) -> Counts:
     if not len(labels):
         raise NotApplicable("there are no rows to count")
+    for what, codes in (("Labels", labels), ("Decisions", predicted)):
+        if not 0 <= codes.min() <= codes.max() < c:
+            raise UserError(
+                f"{what} run from {codes.min()} to {codes.max()}, but the task has the classes 0 to {c - 1}. "
+                "Name all classes in the task."
+            )
     found: dict[str, Mapping[str, Any]] = {}  # Any: see `Counts`
     for name, grouping in groups.items():
         table = count_table(grouping.codes, len(grouping.names), labels, predicted, c)
