@@ -1,6 +1,6 @@
 """Rates by group against fairlearn's, the price of resampling them, and how often a fair model is called unfair.
 
-    python benchmarks/fairness.py [--data FOLDER] [--sets 1000] [--only metrics,speed,"8 equal"]
+    python benchmarks/fairness.py [--data FOLDER] [--sets 1000] [--only metrics,speed,ratios,"8 equal"]
 
 Needs fairlearn (0.15 breaks on float32 scores with pandas 3; decisions here are whole numbers). Three tables:
 
@@ -26,6 +26,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # one thread, before numpy is loaded
 import numpy as np
 import pyarrow.parquet as pq
 from fairlearn import metrics as theirs
+from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score
 
@@ -43,7 +44,7 @@ from roadworthy.challenges.fairness.selection import FOUR_FIFTHS
 from roadworthy.results import AtMost, Measurement, Requirement, doubted
 from roadworthy.statistics import judged
 from roadworthy.statistics.luck import redrawn_rates
-from roadworthy.statistics.rate_ratios import smallest_ratio
+from roadworthy.statistics.rate_ratios import lower_limits, smallest_ratio
 
 RATES = {
     "selection rate": (SELECTION, theirs.selection_rate),
@@ -210,6 +211,28 @@ SETTINGS: tuple[tuple[str, Measured, Requirement, tuple[float, ...], tuple[int, 
 )
 
 
+def exact_ratios() -> None:
+    """Print the false share of the ratio's limits at four fifths, summed over all outcomes of two groups."""
+    print(f"{'two groups at four fifths, all outcomes':<42}{'false fails':>12}{'false passes':>14}")
+    for n, p in (
+        ((1_000, 1_000), (0.4, 0.5)),
+        ((200, 200), (0.4, 0.5)),
+        ((50, 50), (0.4, 0.5)),
+        ((2_000, 300), (0.08, 0.1)),
+        ((500, 500), (0.72, 0.9)),
+    ):
+        x = [np.arange(size + 1.0) for size in n]
+        chance = np.multiply.outer(
+            *(binom.pmf(hits, size, rate) for hits, size, rate in zip(x, n, p, strict=True))
+        )
+        one, other = ((hits, np.full_like(hits, size)) for hits, size in zip(x, n, strict=True))
+        up, down = lower_limits(one, other, 0.025), lower_limits(other, one, 0.025).T
+        fails = np.minimum(1 / np.maximum(up, 1e-300), 1 / np.maximum(down, 1e-300)) < 0.8
+        passes = np.minimum(up, down) > 0.8
+        setting = f"{n[0]:,} at {p[0]:g}, {n[1]:,} at {p[1]:g}"
+        print(f"{setting:<42}{chance[fails].sum():>12.2%}{chance[passes].sum():>14.2%}")
+
+
 def false_alarms(sets: int, only: list[str]) -> float:
     """Print the share of fails and passes by setting; return the largest that should be 2.5 %."""
     print(
@@ -280,7 +303,9 @@ def main() -> None:
             print(f"{of}, counting them included")
             ours = speed(*rows)
             print(f"ours {ours:.0f} ms in all; bar 50 ms: {'held' if ours < 50 else 'MISSED'}\n")
-    settings = [each for each in only if each not in ("metrics", "speed")]
+    if not only or "ratios" in only:
+        exact_ratios()
+    settings = [each for each in only if each not in ("metrics", "speed", "ratios")]
     if only and not settings:
         return
     print(

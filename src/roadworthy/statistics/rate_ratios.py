@@ -72,7 +72,7 @@ def smallest_ratio(
 
     def ends(probability: float) -> float:
         if probability < 0.5:
-            return float(np.min(_apart(_lower(with_misses, with_hits, probability), 1.0)))
+            return float(np.min(_apart(lower_limits(with_misses, with_hits, probability), 1.0)))
         return float(
             np.min(_apart(_upper(with_hits, with_misses, (1.0 - probability) / pairs), 1.0))
         )
@@ -91,8 +91,8 @@ def smallest_ratio(
 Rows = tuple[FloatArray, FloatArray]  # hits and sizes
 
 
-def _lower(above: Rows, below: Rows, tail: float) -> FloatArray:
-    """Return the lower limits of rate i / rate j at one-sided `tail`: (g, g).
+def lower_limits(above: Rows, below: Rows, tail: float) -> FloatArray:
+    """Return the lower limits of rate i of one / rate j of the other at one-sided `tail`: (g, g).
 
     The smaller root of (p_i - r p_j)^2 = (p_i - l_i)^2 + r^2 (u_j - p_j)^2, in the form that keeps its digits.
     """
@@ -106,7 +106,7 @@ def _lower(above: Rows, below: Rows, tail: float) -> FloatArray:
 
 def _upper(above: Rows, below: Rows, tail: float) -> FloatArray:
     """Return the upper limits of rate i / rate j: one over the lower limits of rate j / rate i."""
-    return 1.0 / np.maximum(_lower(below, above, tail).T, TINY)
+    return 1.0 / np.maximum(lower_limits(below, above, tail).T, TINY)
 
 
 def _apart(ratios: FloatArray, own: float) -> FloatArray:
