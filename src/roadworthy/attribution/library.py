@@ -1,6 +1,9 @@
 """The methods by name, and which of them fit a network."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
 
 from roadworthy.attribution.gradients import (
     GradientShap,
@@ -9,12 +12,25 @@ from roadworthy.attribution.gradients import (
     Saliency,
     SmoothGradient,
 )
-from roadworthy.attribution.method import Method, Reference
+from roadworthy.attribution.method import Attributed, Method, Reference
 from roadworthy.attribution.removal import KernelShap, Occlusion
 from roadworthy.attribution.rescale import DeepLift
 from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.attack import Points
 from roadworthy.perturbation.model import AttackedModel
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Random numbers, drawn for each row: what an explanation must be better than."""
+
+    name: str = "chance"
+
+    def __call__(self, model: AttackedModel, points: Points, reference: Reference) -> Attributed:
+        """See `Method`."""
+        drawn = points.noise.normal(tuple(points.inputs.shape[1:]), "attributions of chance")
+        return Attributed(torch.from_numpy(drawn))
+
 
 METHODS: Mapping[str, Method] = {
     "deeplift": DeepLift(),
@@ -25,9 +41,11 @@ METHODS: Mapping[str, Method] = {
     "gradient_shap": GradientShap(),
     "occlusion": Occlusion(),
     "kernel_shap": KernelShap(),
+    "chance": Chance(),
 }
-"""Every method, the ones to be preferred first."""
-BLIND = frozenset(("occlusion", "kernel_shap"))
+"""Every method, the ones to be preferred first; chance is the control of the others."""
+CONTROL = "chance"
+BLIND = frozenset(("occlusion", "kernel_shap", CONTROL))
 """Methods that need no gradients."""
 EXACT = frozenset(("deeplift",))
 """Methods whose sums are exact for every row, but for rounding: where they are not, a step was missed."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from math import ceil, prod, sqrt
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +26,7 @@ class Parts:
     @classmethod
     def positions(cls, shape: tuple[int, ...]) -> "Parts":
         """Return the positions of inputs of this shape: pixels with all their channels, else each value by itself."""
-        plane = _plane(shape)
+        plane = plane_of(shape)
         if plane is None:
             return cls(torch.arange(prod(shape)), prod(shape))
         height, width = plane
@@ -37,7 +36,7 @@ class Parts:
     @classmethod
     def blocks(cls, shape: tuple[int, ...], most: int) -> "Parts":
         """Return at most so many blocks of neighbouring positions, as near to squares as can be."""
-        plane = _plane(shape)
+        plane = plane_of(shape)
         if plane is None:
             count = min(most, prod(shape))
             return cls(torch.arange(prod(shape)) * count // max(prod(shape), 1), count)
@@ -75,7 +74,7 @@ def windows(shape: tuple[int, ...], share: float) -> Tensor:
 
     Squares whose side is this share of the shorter side of an image, half a side apart; of anything else each value.
     """
-    plane = _plane(shape)
+    plane = plane_of(shape)
     if plane is None:
         return torch.eye(prod(shape), dtype=torch.bool)
     height, width = plane
@@ -100,16 +99,17 @@ def _window(plane: tuple[int, int], down: int, across: int, side: int) -> Tensor
     return found
 
 
-def _plane(shape: tuple[int, ...]) -> tuple[int, int] | None:
+def plane_of(shape: tuple[int, ...]) -> tuple[int, int] | None:
     """Return height and width of an image; None where inputs are none."""
     if len(shape) == 2:
         return shape[0], shape[1]
     if len(shape) == 3:
-        return (shape[0], shape[1]) if _has_channels_last(shape) else (shape[1], shape[2])
+        return (shape[0], shape[1]) if has_channels_last(shape) else (shape[1], shape[2])
     return None
 
 
-def _has_channels_last(shape: tuple[int, ...]) -> bool:
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether a row is (height, width, channels)."""
     return len(shape) == 3 and shape[2] <= MOST_CHANNELS < shape[0]
 
 
@@ -117,13 +117,5 @@ def _over_channels(at: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Repeat a plane over the channels: (height, width) to (v,)."""
     if len(shape) < 3:
         return at.flatten()
-    whole = at[:, :, None] if _has_channels_last(shape) else at[None]
+    whole = at[:, :, None] if has_channels_last(shape) else at[None]
     return whole.expand(shape).flatten()
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the position of each value in descending order of its row, of ties the first first: (n, p) int64."""
-    order = np.argsort(-values, axis=1, kind="stable")
-    found = np.empty_like(order)
-    np.put_along_axis(found, order, np.arange(values.shape[1])[None].repeat(len(values), 0), axis=1)
-    return found

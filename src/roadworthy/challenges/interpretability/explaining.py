@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from roadworthy.attribution.method import Attributed, Reference
     from roadworthy.perturbation.attack import Points
     from roadworthy.perturbation.model import AttackedModel
-    from roadworthy.subject import Predictor, Task
+    from roadworthy.subject import Column, Predictor, Task
 
 CHUNK = 128  # rows at a time; fewer where rows are large
 MOST_VALUES = 1 << 18  # of a chunk
+MANY_PASSES = 4_000  # from as many to trace a network for another runner is paid back
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,18 @@ class Explained:
             torch.from_numpy(np.array(self.classes, np.int64)),
             RowNoise(np.asarray(self.ids), self.seed),
         )
+
+    def nudged(
+        self, sample: np.ndarray, share: float, columns: "tuple[Column, ...] | None"
+    ) -> np.ndarray:
+        """Return the inputs with noise of this share of a standard deviation of each value; categories stay."""
+        from roadworthy.perturbation.noise import RowNoise
+
+        spread = share * np.nanstd(sample, axis=0)
+        if columns is not None:
+            spread = np.where([c.kind == "numeric" for c in columns], spread, 0.0)
+        noise = RowNoise(np.asarray(self.ids), self.seed).normal(self.inputs.shape[1:], "nudge")
+        return (self.inputs + np.nan_to_num(spread) * noise).astype(self.inputs.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +119,18 @@ class Explaining:
             points = rows.points()
             return METHODS[method](model, points, reference_of(reference))
 
+    def with_scrambled_weights(self, seed: int) -> "Explaining":
+        """Return the same with a copy of the network that has forgotten what it learned."""
+        from roadworthy.attribution.likeness import scrambled
+
+        module = self.predictor.module
+        if module is None or _looks_up(module) or next(module.parameters(), None) is None:
+            raise NotApplicable(
+                "the model is a black box, looks codes up, or has no weights, so they cannot be scrambled; give its "
+                "architecture as a Python factory (--model module:function)"
+            )
+        return replace(self, predictor=replace(self.predictor, module=scrambled(module, seed)))
+
     def unfit(self, rows: Explained, reference: Mapping[str, np.ndarray]) -> dict[str, str]:
         """Say of every method why it does not fit this model; empty where it does."""
         from roadworthy.attribution.library import METHODS, unfit
@@ -113,6 +138,44 @@ class Explaining:
         with self.model(rows.inputs) as model:
             points, compared = rows.points(), reference_of(reference)
             return {name: unfit(name, model, points, compared) for name in METHODS}
+
+    def curves(
+        self, attributions: np.ndarray, rows: Explained, reference: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return curves of deletion, insertion and random orders under each filler: (m, f, 3, k + 1) float32."""
+        from roadworthy.attribution.curves import RANDOM_ORDERS
+
+        return self._curves(attributions, rows, reference, RANDOM_ORDERS).numpy()
+
+    def gains(
+        self, attributions: np.ndarray, rows: Explained, reference: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return half the area between insertion and deletion, under each filler: (m, f) float64."""
+        from roadworthy.attribution.curves import area
+
+        areas = area(self._curves(attributions, rows, reference, 0).double())
+        return (areas[..., 1] - areas[..., 0]).numpy() / 2
+
+    def _curves(
+        self,
+        attributions: np.ndarray,
+        rows: Explained,
+        reference: Mapping[str, np.ndarray],
+        orders: int,
+    ) -> "Tensor":
+        import torch
+
+        from roadworthy.attribution.curves import Worth, faithfulness_curves
+        from roadworthy.attribution.fillers import fillers
+
+        compared = reference_of(reference)
+        with self.model(rows.inputs) as model:
+            points = rows.points()
+            worth = Worth.of(model, points, compared.point, _spread(model, compared))
+            filled = fillers(points, compared)
+            fast = _hastened(model, points, passes=len(points) * attributions.shape[1])
+            given = torch.from_numpy(np.array(attributions, np.float32))
+            return faithfulness_curves(fast, points, given, filled, worth, orders=orders)
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """Return the classes answered: (n,) int64; 0 for a numeric target."""
@@ -148,6 +211,22 @@ def refuse_text(modality: str) -> None:
     """Refuse inputs that have no values of their own."""
     if modality not in ("table", "array"):
         raise NotApplicable(f"attributions are known of tables and arrays, not of {modality}")
+
+
+def _spread(model: "AttackedModel", reference: "Reference") -> float:
+    """Return the standard deviation of a numeric answer over real rows; 1 where answers are classes, or all alike."""
+    if model.classes > 1:
+        return 1.0
+    return float(model.logits(reference.sample)[:, 0].std(correction=0)) or 1.0
+
+
+def _hastened(model: "AttackedModel", points: "Points", *, passes: int) -> "AttackedModel":
+    """Return the model with forward passes by onnxruntime where there are many: decided by number, not by time."""
+    from roadworthy.perturbation.forward import fastest_runner
+
+    if passes < MANY_PASSES:
+        return model
+    return fastest_runner(model, points.inputs).of(model)
 
 
 def _looks_up(module: "torch.nn.Module") -> bool:

@@ -1,0 +1,246 @@
+"""Checks of attributions: whether they sum to what they explain, depend on what was learned, and stay when nothing changes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from roadworthy.engine import check
+from roadworthy.errors import NotApplicable
+from roadworthy.results import (
+    AtLeast,
+    AtMost,
+    Axis,
+    Example,
+    Examples,
+    Histogram,
+    HistogramSeries,
+    Matrix,
+    Measurement,
+    doubted,
+)
+from roadworthy.statistics import crossed_mean, mean, percent, rate
+
+OFF = 0.05  # share of the difference of scores by which a sum may be off
+LIKE_NO_MODEL = 0.95  # rank correlation with the distance from the reference alone, on average
+SHOWN = 5
+UNIT = "rank correlation"
+
+
+@check(
+    challenge="interpretability",
+    requires=AtMost(
+        0.05, "house default: one explanation in twenty may miss its sum; no law names a number"
+    ),
+    least=100,
+)
+def incomplete_attributions(
+    test_attribution_incompleteness: np.ndarray,
+    attribution_method: str,
+    test_explained_rows: np.ndarray,
+) -> Measurement:
+    """Share of explanations whose parts do not add up to what they explain.
+
+    Integrated gradients, DeepLift and Shapley values promise that the attributions of a row sum to its score less that of the
+    reference (completeness, Sundararajan, Taly & Yan 2017, section 3). A row misses it where it is off by more than 5 % of that
+    difference. Methods without such a promise are not judged.
+
+    Unit: share of explained rows.
+    Qualified at: severity 0.1 of `sums_that_are_missed`, n = 400.
+    Next: take more steps, or a method whose sums are exact for this model (DeepLift, where it has a rule for each step).
+    """
+    missed = test_attribution_incompleteness
+    if np.isnan(missed).all():
+        raise NotApplicable(
+            f"{attribution_method.replace('_', ' ')} promises no sum, so none can be missed"
+        )
+    worst = np.argsort(-missed, kind="stable")[:SHOWN]
+    return rate(
+        int((missed > OFF).sum()),
+        len(missed),
+        unit="share of explained rows",
+        details=f"Half of the rows are off by at most {percent(float(np.median(missed)))}, one in twenty by "
+        f"{percent(float(np.quantile(missed, 0.95)))} or more.",
+        evidence=(
+            Examples(
+                "Explanations that are furthest from their sum",
+                tuple(
+                    Example(
+                        "test",
+                        int(test_explained_rows[i]),
+                        f"off by {percent(float(missed[i]))} of the difference",
+                        round(float(missed[i]), 6),
+                    )
+                    for i in worst
+                ),
+            ),
+        ),
+    )
+
+
+@check(
+    challenge="interpretability",
+    requires=AtMost(
+        0.2,
+        "house default: explanations of a network that has forgotten everything may be this alike; no law names a number",
+    ),
+    least=100,
+)
+def attribution_sanity(test_sanity_correlations: np.ndarray) -> Measurement:
+    """How alike explanations stay when the network forgets all that it learned.
+
+    The weights of each tensor are put into another order, and the same answers of the same rows are explained again (Adebayo et al.
+    2018, "Sanity checks for saliency maps"). An explanation of what was learned cannot stay: its rank correlation
+    with the new one is near 0. Signed, and over values that differ from the reference's: where half of an image is background,
+    attributions there are 0 for any model, and their sizes then correlate by .9 for methods that are right. Beside it stands how
+    well the sizes follow from the distance to the reference alone, which needs no model. Interval: t over rows and networks.
+
+    Unit: rank correlation.
+    Qualified at: severity 0.4 of `answers_that_weights_do_not_decide`, n = 100.
+    Next: do not trust this method here; explain with one that follows the weights, and look at the picture with that in mind.
+    """
+    found = test_sanity_correlations
+    kept = found[np.isfinite(found[:, :-1]).all(axis=1)]
+    if len(kept) < 2:
+        raise NotApplicable("no two rows have three values that differ from the reference's")
+    without = float(np.nanmean(kept[:, -1])) if np.isfinite(kept[:, -1]).any() else 0.0
+    measured = crossed_mean(
+        kept[:, :-1].T,
+        unit=UNIT,
+        details=f"Sizes of attributions follow the distance from the reference, which takes no model, by {without:.2f}.",
+        evidence=(
+            _histogram("Likeness to explanations of networks with scrambled weights", kept[:, :-1]),
+        ),
+    )
+    return doubted(measured, _doubts(without))
+
+
+@check(
+    challenge="interpretability",
+    requires=AtLeast(
+        0.7,
+        "house default: the order of importance must survive noise that nobody sees; no law names a number",
+    ),
+    least=100,
+)
+def attribution_stability(
+    test_stability_correlations: np.ndarray, test_explained_rows: np.ndarray
+) -> Measurement:
+    """How alike the explanation stays when the input changes a little and the answer does not.
+
+    Mean rank correlation of the attributions of a row with those of the same row and noise of 2 % of a standard deviation
+    of each value (Alvarez-Melis & Jaakkola 2018, "On the robustness of interpretability methods", as a correlation, so that
+    it has no unit). Rows whose answer changes are left out: their explanation should change too. Student's t over rows.
+
+    Unit: rank correlation.
+    Qualified at: severity 0.4 of `explanations_that_waver`, n = 100.
+    Next: average over noise (SmoothGrad), take integrated gradients in place of a single slope, or train against noise.
+    """
+    found = test_stability_correlations
+    kept = np.flatnonzero(np.isfinite(found))
+    if len(kept) < 2:
+        raise NotApplicable("no two rows keep their answer under a little noise")
+    least = kept[np.argsort(found[kept], kind="stable")[:SHOWN]]
+    return mean(
+        found[kept],
+        unit=UNIT,
+        bounds=(-1.0, 1.0),
+        details=f"{len(kept)} of {len(found)} rows keep their answer; the median correlation is {np.median(found[kept]):.2f}.",
+        evidence=(
+            _histogram(
+                "Likeness to explanations of the same rows with a little noise", found[kept]
+            ),
+            Examples(
+                "Explanations that change most",
+                tuple(
+                    Example(
+                        "test",
+                        int(test_explained_rows[i]),
+                        f"rank correlation {found[i]:.2f}",
+                        round(1 - float(found[i]), 6),
+                    )
+                    for i in least
+                ),
+            ),
+        ),
+    )
+
+
+@check(challenge="interpretability", least=20)
+def attribution_agreement(
+    test_rival_attributions: Mapping[str, np.ndarray], attribution_method: str
+) -> Measurement:
+    """How far other methods of explanation agree with the one that is used.
+
+    Mean rank correlation over rows and over the other methods that fit this model (Krishna et al. 2022, "The disagreement
+    problem in explainable machine learning"). Disagreement does not say who is right: faithfulness does. But methods that ask for
+    slopes at real rows and methods that ask about rows with parts removed disagree where a model behaves otherwise on rows that
+    nobody has: such a model can hide from the latter (Slack et al. 2020, "Fooling LIME and SHAP").
+
+    Unit: rank correlation.
+    Qualified at: no fault; it is a note.
+    Next: where methods disagree, believe the one that is most faithful, and none about single rows.
+    """
+    from roadworthy.attribution.library import CONTROL
+
+    names = [name for name in test_rival_attributions if name != CONTROL]
+    if attribution_method not in names or len(names) < 2:
+        raise NotApplicable("fewer than two methods of explanation fit this model")
+    alike = _likeness(test_rival_attributions, names)
+    own = names.index(attribution_method)
+    others = [alike[own, j] for j in range(len(names)) if j != own]
+    of_row = np.nanmean(np.stack(others), axis=0)
+    kept = of_row[np.isfinite(of_row)]
+    typical = np.nanmean(alike, axis=2)
+    shown = tuple(name.replace("_", " ") for name in names)
+    return mean(
+        kept,
+        unit=UNIT,
+        bounds=(-1.0, 1.0),
+        details=f"Explained by {attribution_method.replace('_', ' ')}, compared with {len(names) - 1} others.",
+        evidence=(
+            Matrix(
+                title="How far methods agree",
+                row=Axis("method"),
+                column=Axis("method"),
+                rows=shown,
+                columns=shown,
+                values=tuple(tuple(round(float(v), 4) for v in row) for row in typical),
+                value=Axis("mean rank correlation"),
+            ),
+        ),
+    )
+
+
+def _likeness(attributions: Mapping[str, np.ndarray], names: list[str]) -> np.ndarray:
+    """Return rank correlations of each pair of methods, row by row: (k, k, r); saliency has sizes alone, as has its partner."""
+    from roadworthy.attribution.likeness import rank_correlations
+
+    k, rows = len(names), len(next(iter(attributions.values())))
+    found = np.ones((k, k, rows))
+    for i in range(k):
+        for j in range(i):
+            one, other = attributions[names[i]], attributions[names[j]]
+            if "saliency" in (names[i], names[j]):
+                one, other = np.abs(one), np.abs(other)
+            found[i, j] = found[j, i] = rank_correlations(one, other)
+    return found
+
+
+def _doubts(without: float) -> tuple[str, ...]:
+    if without < LIKE_NO_MODEL:
+        return ()
+    return (
+        f"the sizes of attributions follow the distance from the reference by {without:.2f}, so the picture would look much the "
+        "same for any model, whatever the signs do",
+    )
+
+
+def _histogram(title: str, values: np.ndarray) -> Histogram:
+    edges = np.linspace(-1, 1, 21)
+    counts, _ = np.histogram(values, edges)
+    return Histogram(
+        title=title,
+        x=Axis("rank correlation"),
+        edges=tuple(round(float(e), 2) for e in edges),
+        series=(HistogramSeries("explained rows", tuple(int(c) for c in counts)),),
+    )
