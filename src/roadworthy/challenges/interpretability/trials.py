@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, np.ndarray]
 
-NETWORKS = 4  # with scrambled weights
+NETWORKS = 8  # with scrambled weights
 NUDGE = 0.02  # standard deviations of each value
 RIVAL_ROWS = 100
 
