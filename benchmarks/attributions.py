@@ -148,7 +148,9 @@ def methods(name: str, cell: Cell, arguments: argparse.Namespace) -> None:
     sample = torch.from_numpy(others)
     reference = Reference(sample.mean(0, keepdim=True), sample)
     print(f"\n{name}: {len(rows)} rows\n")
-    print("| method | CPU ms/row | captum | ratio | passes | off its sum, worst | captum's | gain | captum's |")
+    print(
+        "| method | CPU ms/row | captum | ratio | passes | off its sum, worst | captum's | gain | captum's |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     costs: dict[str, float] = {}
     won: dict[str, np.ndarray] = {}
@@ -196,7 +198,7 @@ def methods(name: str, cell: Cell, arguments: argparse.Namespace) -> None:
 
 
 def curves(name: str, cell: Cell, arguments: argparse.Namespace) -> None:
-    """Deletion curves to black, 28 (CIFAR: 32) steps, beside quantus' pixel flipping."""
+    """Compare deletion curves to black, 28 (CIFAR: 32) steps, with quantus' pixel flipping."""
     subject = subject_of(cell, arguments.data, arguments.cache)
     module = load(subject.network, subject.weights)
     rows = torch.from_numpy(subject.splits["test"].inputs)[: arguments.rows]

@@ -205,6 +205,13 @@ class Branched(nn.Module):
         return torch.where(inputs > 0, inputs, 0.1 * inputs)
 
 
+class Masked(nn.Module):
+    """A ReLU by hand: the mask carries no gradient, and differs from the reference's."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * (inputs > 0)
+
+
 class WeightedByInput(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         return functional.linear(inputs, inputs[:3] * 2)
@@ -212,7 +219,7 @@ class WeightedByInput(nn.Module):
 
 class Cut(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs.detach() * 2
+        return inputs.detach() + 1.0
 
 
 @pytest.mark.parametrize(
@@ -220,6 +227,7 @@ class Cut(nn.Module):
     [
         (Sorted, "no rule for the step sort"),
         (Branched, "chooses otherwise"),
+        (Masked, "step mul the network chooses otherwise"),
         (WeightedByInput, "no rule for the step linear"),
         (Cut, "no gradients"),
     ],

@@ -1,6 +1,6 @@
 """A step of a network as torch calls it: a function, what it is called with, and what kind of step that is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,10 @@ ALIASES = {
     "special_expit": "sigmoid",
     "logsigmoid": "log_sigmoid",
 }
+
+
+class Unlike(Exception):
+    """A value of one reference does not stand beside those of many rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +88,7 @@ class Call:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The arguments that are tensors, those in lists too."""
-        found: list[Tensor] = []
-        for value in (*self.args, *self.named.values()):
-            values = value if isinstance(value, tuple | list) else (value,)
-            found += [v for v in values if isinstance(v, Tensor)]
-        return tuple(found)
+        return tuple(_tensors_in((*self.args, *self.named.values())))
 
     @property
     def depends(self) -> bool:
@@ -119,6 +119,14 @@ class Call:
             if found is not None:
                 return found
         return self.function
+
+
+def _tensors_in(values: Any) -> Iterator[Tensor]:  # Any: what a function is called with
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors_in(value)
 
 
 POOLS: dict[Function, str] = {

@@ -12,6 +12,7 @@ from roadworthy.attribution.gradients import (
     Saliency,
     SmoothGradient,
 )
+from roadworthy.attribution.layers import AttentionRollout, GradCam
 from roadworthy.attribution.method import Attributed, Method, Reference
 from roadworthy.attribution.removal import KernelShap, Occlusion
 from roadworthy.attribution.rescale import DeepLift
@@ -41,6 +42,8 @@ METHODS: Mapping[str, Method] = {
     "gradient_shap": GradientShap(),
     "occlusion": Occlusion(),
     "kernel_shap": KernelShap(),
+    "grad_cam": GradCam(),
+    "attention_rollout": AttentionRollout(),
     "chance": Chance(),
 }
 """Every method, the ones to be preferred first; chance is the control of the others."""
@@ -71,7 +74,7 @@ def unfit(name: str, model: AttackedModel, points: Points, reference: Reference)
         return str(reason)
     if not bool(found.values.isfinite().all()):
         return "a value is missing, or a slope is not finite, and what is multiplied by it means nothing"
-    if name in EXACT and float(found.incompleteness().median()) > MISSED:
+    if name in EXACT and float(found.incompleteness().max()) > MISSED:
         return (
             "the differences that are handed back do not sum to that of the scores, so a step is hidden from it (a code that is "
             "looked up, a value that is cut off from its gradient)"

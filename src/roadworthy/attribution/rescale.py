@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from roadworthy.attribution.calls import Call, Function
+from roadworthy.attribution.calls import Call, Function, Unlike
 from roadworthy.attribution.gradients import gap_to
 from roadworthy.attribution.method import Attributed, Reference
 from roadworthy.attribution.rules import DECOMPOSED, RULES, is_linear
@@ -73,8 +73,12 @@ class Rescaled:
         """Return the outputs (n, c), and what takes multipliers of these to those of the inputs."""
         try:
             return self._passed(inputs, self.reference)
-        except _Unlike:  # rows are folded into another dimension somewhere
+        except Unlike:  # rows are folded into another dimension somewhere
+            pass
+        try:
             return self._passed(inputs, self.reference.expand_as(inputs))
+        except Unlike:
+            raise _other_steps() from None
 
     def _passed(
         self, inputs: Tensor, reference: Tensor
@@ -94,10 +98,6 @@ class Rescaled:
             return torch.autograd.grad(outputs, at, slope)[0]
 
         return outputs.detach(), pull
-
-
-class _Unlike(Exception):
-    """A value of one reference does not stand beside those of many rows."""
 
 
 class _Watching(TorchFunctionMode):
@@ -162,16 +162,31 @@ class _Lifted(_Watching):
     def _ruled(self, call: Call) -> Any:  # Any: see `Function`
         there = next(self._noted, None)
         if there is None or there[0].kind != call.kind:
-            raise NotApplicable(
-                "the network takes other steps for these rows than for the reference, so their values cannot be compared; "
-                "use integrated gradients"
-            )
+            raise _other_steps()
+        for here, away in zip(call.tensors, there[0].tensors, strict=False):
+            if not _stand_beside(here, away):
+                raise Unlike
+            if not here.requires_grad and here is not away and not bool((here == away).all()):
+                raise _cut_off(call.kind)
         if not call.depends:
             return call()
-        if not _stand_beside(call, there[0]):
-            raise _Unlike
         found = RULES[call.kind](call, *there)
         return call.args[0].copy_(found) if call.is_in_place else found
+
+
+def _other_steps() -> NotApplicable:
+    return NotApplicable(
+        "the network takes other steps for these rows than for the reference, so their values cannot be compared; use "
+        "integrated gradients"
+    )
+
+
+def _cut_off(kind: str) -> NotApplicable:
+    return NotApplicable(
+        f"at the step {kind} the network chooses otherwise for these rows than for the reference (a branch, a code that is "
+        "looked up, a value cut off from its gradient, or one that is missing), and DeepLift has no rule for that; use occlusion or "
+        "KernelSHAP"
+    )
 
 
 def _depends(found: Any) -> bool:  # Any: see `Function`
@@ -179,12 +194,8 @@ def _depends(found: Any) -> bool:  # Any: see `Function`
     return any(isinstance(each, Tensor) and each.requires_grad for each in several)
 
 
-def _stand_beside(here: Call, there: Call) -> bool:
-    """Whether each value of the reference fits beside those of the rows."""
-    for one, other in zip(here.tensors, there.tensors, strict=False):
-        if one.requires_grad and (
-            one.ndim != other.ndim
-            or any(a != b and b != 1 for a, b in zip(one.shape, other.shape, strict=True))
-        ):
-            return False
-    return True
+def _stand_beside(here: Tensor, there: Tensor) -> bool:
+    """Whether a value at the reference fits beside that of the rows."""
+    return here.ndim == there.ndim and all(
+        a == b or b == 1 for a, b in zip(here.shape, there.shape, strict=True)
+    )

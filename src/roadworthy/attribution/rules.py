@@ -240,31 +240,11 @@ def _pooled(call: Call, there: Call, out: Any) -> Any:  # Any: one tensor, or tw
 
 
 def _chosen(call: Call, there: Call, out: Tensor) -> Tensor:
-    """Linear where the same is chosen for the row as for the reference."""
-    del out
-    which = CHOOSERS[call.kind]
+    """Go through: what is chosen is the same as for the reference, or it would have been refused."""
+    del there, out
     if call.kind == "where" and len(call.args) < 3:
         raise _without_rule("where without two values")
-    here, away = (_indices(each.args[which : which + 1]) for each in (call, there))
-    if any(not _is_same(one, other) for one, other in zip(here, away, strict=True)):
-        raise NotApplicable(
-            "the network chooses otherwise for these rows than for the reference (a value is missing, a branch, a code that "
-            "is looked up), and DeepLift has no rule for that; use integrated gradients or occlusion"
-        )
     return call()
-
-
-def _indices(given: Any) -> list[Tensor]:  # Any: what chooses, and what holds it
-    if isinstance(given, Tensor):
-        return [given]
-    return [t for each in given for t in _indices(each)] if isinstance(given, tuple | list) else []
-
-
-def _is_same(here: Tensor, away: Tensor) -> bool:
-    fits = here.ndim == away.ndim and all(
-        a == b or b == 1 for a, b in zip(here.shape, away.shape, strict=True)
-    )
-    return fits and bool((here == away).all())
 
 
 def _only_first(call: Call) -> Tensor:
@@ -402,16 +382,17 @@ STRAIGHT = [
     "sign",
 ]
 
-CHOOSERS = {
-    "where": 0,
-    "masked_fill": 1,
-    "index_select": 2,
-    "gather": 2,
-    "take_along_dim": 1,
-    "__getitem__": 1,
-    "__setitem__": 1,
-}
-"""Steps that choose among values, each with the argument that says which."""
+CHOOSERS = (
+    "where",
+    "masked_fill",
+    "index_select",
+    "gather",
+    "take_along_dim",
+    "embedding",
+    "__getitem__",
+    "__setitem__",
+)
+"""Steps that choose among values."""
 
 RULES: dict[str, Rule] = {
     **{kind: partial(_elementwise, straight=False) for kind in SMOOTH},

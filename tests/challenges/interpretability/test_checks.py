@@ -1,0 +1,246 @@
+"""Checks of attributions and their faults: the number is the one that was planted, and trials see what they should."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from roadworthy.challenges.interpretability import faults, trials
+from roadworthy.challenges.interpretability.checks import (
+    attribution_agreement,
+    attribution_sanity,
+    attribution_stability,
+    incomplete_attributions,
+)
+from roadworthy.challenges.interpretability.faithfulness import attribution_faithfulness, gains_of
+from roadworthy.challenges.interpretability.mitigations import (
+    any_method_that_fits,
+    most_faithful,
+    most_faithful_method,
+)
+from roadworthy.engine import Registry, compute
+from roadworthy.errors import NotApplicable, UserError
+from roadworthy.statistics import judge
+from roadworthy.subject import Predictor, Task, builtin_subject, fields_of
+from roadworthy.subject.subject import Split, Subject
+
+BINARY = Task("binary", ("no", "yes"))
+FILLERS = ("the usual row", "the blurred image")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.discover()
+
+
+def subject_of(module: nn.Module, inputs: np.ndarray) -> Subject:
+    def run(given: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return module(torch.from_numpy(np.asarray(given, np.float32))).numpy()
+
+    labels = np.arange(len(inputs)) % 2
+    return Subject(
+        name="made",
+        task=BINARY,
+        modality="array",
+        splits={"train": Split(inputs, labels), "test": Split(inputs[::-1].copy(), labels)},
+        predictor=Predictor(run, "logits", identity=("made", len(inputs)), module=module.eval()),
+    )
+
+
+def one(registry: Registry, subject: Subject, name: str, options=None):
+    found = compute(registry, fields_of(subject), [name], options=options or {})[name]
+    assert found.state == "done", f"{found.reason} {found.traceback}"
+    return found.value
+
+
+def curves(deletion: float, insertion: float, chance: float, n: int = 200) -> np.ndarray:
+    heights = np.array([deletion, insertion, chance])
+    return np.tile(heights[None, None, :, None], (n, 2, 1, 21))
+
+
+def faithfulness(given: np.ndarray):
+    return attribution_faithfulness(given, FILLERS, "saliency", BINARY, np.arange(len(given)), None)
+
+
+def test_faithfulness_is_the_smallest_gain_over_chance() -> None:
+    given = curves(0.2, 0.8, 0.5)
+    given[:, 1, 1] = 0.6  # insertion into the blurred image: .1 above chance, the rest .3
+    found = faithfulness(given)
+    assert found.value == pytest.approx(0.1)
+    assert "insertion, the blurred image" in found.details
+    assert "saliency" in found.details
+    assert len(found.evidence) == 3
+
+
+def test_gains_are_areas_by_trapezoids() -> None:
+    given = np.zeros((1, 1, 3, 3))
+    given[0, 0, 0], given[0, 0, 1], given[0, 0, 2] = [1, 0.2, 0], [0, 0.9, 1], [1, 0.5, 0]
+    # Areas .35, .7 and .5.
+    assert gains_of(given)[0, 0].tolist() == pytest.approx([0.15, 0.2])
+
+
+def test_an_explanation_no_better_than_chance_does_not_pass() -> None:
+    rng = np.random.default_rng(0)
+    given = curves(0.5, 0.5, 0.5) + rng.normal(0, 0.1, (200, 2, 3, 1))
+    requirement = attribution_faithfulness.__dict__["__roadworthy__"].requires
+    assert judge(faithfulness(given), requirement).verdict == "fail"
+    assert judge(faithfulness(curves(0.2, 0.8, 0.5)), requirement).verdict == "pass"
+
+
+@pytest.mark.parametrize("severity", [0.15, 0.05, -0.15])
+def test_the_planted_gain_is_the_worst_of_the_four(severity) -> None:
+    subject = builtin_subject("digits")
+    rng = np.random.default_rng(0)
+    clean = faults.orders_that_find_what_counts(subject, rng, curves(0, 1, 0.5, 20_000))
+    assert faults.orders_no_better_than_chance(clean, 0.25, rng, curves(0, 1, 0.5, 2)) is clean
+    planted = faults.orders_no_better_than_chance(clean, severity, rng, curves(0, 1, 0.5, 20_000))
+    means = gains_of(planted.given["test_faithfulness_curves"]).mean(axis=0)
+    assert means.min() == pytest.approx(severity, abs=0.005)
+    assert gains_of(clean.given["test_faithfulness_curves"]).mean(axis=0).min() == pytest.approx(
+        0.25, abs=0.005
+    )
+
+
+def test_a_row_that_misses_its_sum_by_more_than_a_twentieth_counts() -> None:
+    missed = np.array([0.0, 0.04, 0.06, 1.0], np.float32)
+    found = incomplete_attributions(missed, "deeplift", np.array([5, 6, 7, 8]))
+    assert found.value == 0.5
+    assert [e.row for e in found.evidence[0].examples][:2] == [8, 7]
+    with pytest.raises(NotApplicable, match="input gradient promises no sum"):
+        incomplete_attributions(np.full(4, np.nan), "input_gradient", np.arange(4))
+
+
+def test_planted_sums_and_wavering_are_what_they_say() -> None:
+    subject, rng = builtin_subject("digits"), np.random.default_rng(0)
+    clean = faults.sums_that_are_met(subject, rng, np.zeros(20_000))
+    given = clean.given["test_attribution_incompleteness"]
+    assert faults.sums_that_are_missed(clean, 0.0, rng, given) is clean
+    planted = faults.sums_that_are_missed(clean, 0.1, rng, given)
+    found = incomplete_attributions(
+        planted.given["test_attribution_incompleteness"], "deeplift", np.arange(20_000)
+    )
+    assert found.value == pytest.approx(0.1, abs=0.01)
+    steady = faults.explanations_that_stay(subject, rng, np.zeros(20_000))
+    assert faults.explanations_that_waver(steady, 1.0, rng, np.zeros(2)) is steady
+    wavering = faults.explanations_that_waver(steady, 0.4, rng, np.zeros(20_000))
+    values = wavering.given["test_stability_correlations"]
+    assert attribution_stability(values, np.arange(20_000)).value == pytest.approx(0.4, abs=0.01)
+
+
+def test_moran_s_mean_of_spearman_by_simulation() -> None:
+    from scipy.stats import spearmanr
+
+    share, rng = faults.fixed_share(0.4, 30), np.random.default_rng(0)
+    drawn = []
+    for _ in range(2_000):
+        fixed, one_part, other = rng.normal(size=(3, 30))
+        pair = [np.sqrt(share) * fixed + np.sqrt(1 - share) * w for w in (one_part, other)]
+        drawn.append(spearmanr(*pair).statistic)
+    assert np.mean(drawn) == pytest.approx(0.4, abs=0.012)  # standard error .0035
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.4])
+def test_a_network_that_its_weights_do_not_decide_is_seen(registry, likeness) -> None:
+    subject, found = builtin_subject("digits"), []
+    subject = subject.with_split("test", subject.splits["test"].take(np.arange(60)))
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        clean = faults.answers_that_weights_decide(subject, rng)
+        assert faults.answers_that_weights_do_not_decide(clean, 0.0, rng) is clean
+        planted = (
+            faults.answers_that_weights_do_not_decide(clean, likeness, rng) if likeness else clean
+        )
+        found.append(attribution_sanity(one(registry, planted, "test_sanity_correlations")))
+    assert np.mean([m.value for m in found]) == pytest.approx(likeness, abs=0.05)
+    assert all(m.seeds == 8 for m in found)
+
+
+def test_sizes_that_need_no_model_are_doubted() -> None:
+    rng = np.random.default_rng(0)
+    given = np.concatenate([rng.normal(0, 0.1, (100, 4)), np.full((100, 1), 0.99)], axis=1)
+    found = attribution_sanity(given)
+    assert "0.99" in found.details
+    assert "same for any model" in str(found)
+
+
+def test_an_explanation_that_a_nudge_turns_over_is_unstable(registry) -> None:
+    class Rippled(nn.Module):
+        """A line with ripples much finer than the noise: its slopes say nothing of a neighbour's."""
+
+        def forward(self, inputs):
+            worth = inputs.sum(1) + 1e-3 * (9e3 * inputs).sin().sum(1)
+            return torch.stack([-worth, worth], dim=1)
+
+    class Smooth(nn.Module):
+        def forward(self, inputs):
+            worth = (inputs * torch.arange(1.0, 9.0)).sum(1)
+            return torch.stack([-worth, worth], dim=1)
+
+    inputs = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    options = {"attribution_method": {"method": "saliency"}}
+    values = [
+        one(registry, subject_of(kind(), inputs), "test_stability_correlations", options)
+        for kind in (Rippled, Smooth)
+    ]
+    assert attribution_stability(values[0], np.arange(60)).value < 0.3
+    assert attribution_stability(values[1], np.arange(60)).value > 0.99
+    with pytest.raises(UserError, match="nudge is 0"):
+        trials.stability_correlations(*[None] * 10, nudge=0)
+
+
+def test_methods_that_say_the_same_agree_and_chance_is_no_method() -> None:
+    values = np.random.default_rng(0).normal(size=(50, 12))
+    found = attribution_agreement(
+        {
+            "deeplift": values,
+            "occlusion": 2 * values,
+            "saliency": np.abs(values),
+            "chance": -values,
+        },
+        "deeplift",
+    )
+    assert found.value == pytest.approx(1.0)
+    assert len(found.evidence[0].rows) == 3
+    with pytest.raises(NotApplicable, match="fewer than two"):
+        attribution_agreement({"deeplift": values, "chance": values}, "deeplift")
+
+
+def test_the_most_faithful_is_the_one_whose_weaker_side_is_best() -> None:
+    gains = {
+        "deeplift": np.array([[0.3, 0.1], [0.3, 0.1]]),
+        "occlusion": np.array([[0.2, 0.15], [0.2, 0.15]]),
+        "chance": np.array([[0.9, 0.9]]),
+    }
+    assert most_faithful(gains) == "occlusion"
+    subject = builtin_subject("digits")
+    assert most_faithful_method(subject, 0.0, gains) is subject
+    assert most_faithful_method(subject, 1.0, gains).given["attribution_method"] == "occlusion"
+    drawn = {
+        any_method_that_fits(subject, 1.0, np.random.default_rng(s), gains).given[
+            "attribution_method"
+        ]
+        for s in range(30)
+    }
+    assert drawn == set(gains)
+    assert any_method_that_fits(subject, 0.0, np.random.default_rng(0), gains) is subject
+    with pytest.raises(NotApplicable, match="no method"):
+        most_faithful({"chance": np.zeros((1, 2))})
+
+
+def test_explaining_by_chance_is_found_out_and_another_method_repairs_it(registry) -> None:
+    inputs = np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32)
+    layer = nn.Linear(6, 2, bias=False)
+    layer.weight.data = torch.tensor([[-3.0, 2.0, 0, 0, 0, 1], [3.0, -2.0, 0, 0, 0, -1]])
+    subject = subject_of(layer, inputs)
+    subject = replace(subject, splits={**subject.splits, "validation": subject.splits["train"]})
+    broken = faults.explained_by_chance(subject, 1.0, np.random.default_rng(0))
+    assert faults.explained_by_chance(subject, 0.0, np.random.default_rng(0)) is subject
+    gains = one(registry, broken, "validation_rival_gains")
+    repaired = most_faithful_method(broken, 1.0, gains)
+    values = [
+        faithfulness(one(registry, s, "test_faithfulness_curves")).value for s in (broken, repaired)
+    ]
+    assert values[0] < 0.05 < values[1]
