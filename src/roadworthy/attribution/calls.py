@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from roadworthy.errors import NotApplicable
+
 Function = Callable[..., Any]  # Any: what a function of torch takes and gives
 
 ALIASES = {
@@ -119,6 +121,19 @@ class Call:
             if found is not None:
                 return found
         return self.function
+
+
+def depends(value: Any) -> bool:  # Any: whatever a function is called with
+    """Whether a value depends on the input."""
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def without_rule(what: str) -> NotApplicable:
+    """Say that there is no rule for a step."""
+    return NotApplicable(
+        f"DeepLift has no rule for the step {what}, and would be wrong without one; use integrated gradients, or build "
+        "the model of layers that it knows"
+    )
 
 
 def _tensors_in(values: Any) -> Iterator[Tensor]:  # Any: what a function is called with

@@ -3,7 +3,7 @@
 They say where, coarsely, and of attention not even for which class; curves say how far to believe them.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -161,7 +161,7 @@ def _kept(layer: nn.Module) -> Generator[list[Tensor]]:
 
 
 @contextmanager
-def _attending(layers: list[nn.Module]) -> Generator[list[Tensor]]:
+def _attending(layers: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     """Collect the weights of attention inside the block, the mean over heads, in the order of the calls."""
     held: list[Tensor] = []
     hooks: list[Any] = []  # Any: handles of torch

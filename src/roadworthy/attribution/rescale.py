@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from roadworthy.attribution.calls import Call, Function, Unlike
+from roadworthy.attribution.calls import Call, Function, Unlike, depends, without_rule
+from roadworthy.attribution.composed import COMPOSED
 from roadworthy.attribution.gradients import gap_to
 from roadworthy.attribution.method import Attributed, Reference
-from roadworthy.attribution.rules import DECOMPOSED, RULES, is_linear
+from roadworthy.attribution.rules import RULES
 from roadworthy.attribution.score import score
+from roadworthy.attribution.steps import is_linear
 from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.attack import Points
 from roadworthy.perturbation.model import AttackedModel
@@ -113,9 +115,9 @@ class _Watching(TorchFunctionMode):
         """Take a step apart where it is a composed one, else go through it."""
         del types
         call = Call.of(func, tuple(args), dict(kwargs or {}))
-        if call.kind in DECOMPOSED:
+        if call.kind in COMPOSED:
             with self:
-                return DECOMPOSED[call.kind](*call.args, **call.named)
+                return COMPOSED[call.kind](*call.args, **call.named)
         return self.step(call)
 
     def step(self, call: Call) -> Any:  # Any: see `Function`
@@ -152,11 +154,8 @@ class _Lifted(_Watching):
         if call.kind in RULES:
             return self._ruled(call)
         found = call()
-        if _depends(found) and not is_linear(call):
-            raise NotApplicable(
-                f"DeepLift has no rule for the step {call.kind}, and would be wrong without one; use integrated gradients, "
-                "or build the model of layers that it knows"
-            )
+        if _is_led_by_input(found) and not is_linear(call):
+            raise without_rule(call.kind)
         return found
 
     def _ruled(self, call: Call) -> Any:  # Any: see `Function`
@@ -189,9 +188,9 @@ def _cut_off(kind: str) -> NotApplicable:
     )
 
 
-def _depends(found: Any) -> bool:  # Any: see `Function`
+def _is_led_by_input(found: Any) -> bool:  # Any: see `Function`
     several = found if isinstance(found, tuple | list) else (found,)
-    return any(isinstance(each, Tensor) and each.requires_grad for each in several)
+    return any(depends(each) for each in several)
 
 
 def _stand_beside(here: Tensor, there: Tensor) -> bool:

@@ -75,7 +75,11 @@ def test_a_black_box_is_explained_by_what_needs_no_gradients(registry) -> None:
     methods, chosen, found = done(
         registry, subject, ["attribution_methods", "attribution_method", "test_attributions"]
     )
-    assert {name for name, reason in methods.items() if not reason} == {"occlusion", "kernel_shap"}
+    assert {name for name, reason in methods.items() if not reason} == {
+        "occlusion",
+        "kernel_shap",
+        "chance",
+    }
     assert "no gradients" in methods["integrated_gradients"]
     assert chosen == "kernel_shap"
     assert np.allclose(found[:, 1:], 0, atol=1e-6)

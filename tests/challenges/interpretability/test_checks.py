@@ -208,6 +208,35 @@ def test_methods_that_say_the_same_agree_and_chance_is_no_method() -> None:
         attribution_agreement({"deeplift": values, "chance": values}, "deeplift")
 
 
+class Hiding(nn.Module):
+    """Decides by column 0 on rows like the real ones, and by column 1 on rows that nobody has (Slack et al. 2020)."""
+
+    def forward(self, inputs):
+        strange = (inputs - inputs.mean(1, keepdim=True)).abs().amax(1) > 0.5
+        worth = torch.where(strange, inputs[:, 1], inputs[:, 0])
+        return torch.stack([-worth, worth], dim=1)
+
+
+def test_a_model_that_hides_from_removal_is_shown_by_methods_that_disagree(registry) -> None:
+    rng = np.random.default_rng(0)
+    # Real rows: five columns that say the same but for a little noise.
+    inputs = (3 * rng.normal(size=(80, 1)) + 0.05 * rng.normal(size=(80, 5))).astype(np.float32)
+    subject = subject_of(Hiding(), inputs)
+    subject = subject.with_given(attribution_method="integrated_gradients")
+    rivals = one(registry, subject, "test_rival_attributions")
+    along, removed = (np.abs(rivals[n]).mean(0) for n in ("integrated_gradients", "kernel_shap"))
+    assert along.argmax() == 0  # paths between real rows meet real rows: column 0
+    assert removed.argmax() == 1  # removal makes strange rows, on which it shows column 1
+    honest = nn.Linear(5, 2, bias=False)
+    honest.weight.data = torch.tensor([[-1.0, -0.5, 0.2, 0, 0], [1.0, 0.5, -0.2, 0, 0]])
+    plain = subject_of(honest, inputs).with_given(attribution_method="integrated_gradients")
+    agreed = attribution_agreement(
+        one(registry, plain, "test_rival_attributions"), "integrated_gradients"
+    )
+    hidden = attribution_agreement(rivals, "integrated_gradients")
+    assert hidden.value < agreed.value - 0.2
+
+
 def test_the_most_faithful_is_the_one_whose_weaker_side_is_best() -> None:
     gains = {
         "deeplift": np.array([[0.3, 0.1], [0.3, 0.1]]),
