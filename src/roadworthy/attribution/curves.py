@@ -14,7 +14,7 @@ from roadworthy.attribution.score import probability
 from roadworthy.perturbation.attack import Points
 from roadworthy.perturbation.model import AttackedModel
 
-VALUES_AT_A_TIME = 1 << 22  # of inputs with parts removed, which are held at once
+VALUES_AT_A_TIME = 1 << 20  # of inputs with parts removed, which are held at once
 STEPS = 20
 RANDOM_ORDERS = 3
 
@@ -92,8 +92,9 @@ def removal_curve(
     """
     shape = tuple(points.inputs.shape[1:])
     parts = Parts.positions(shape)
-    of_value = ranks[:, parts.of_value].view(-1, *shape)
-    gone = steps_of(ranks.shape[1], most)
+    narrow = torch.int16 if ranks.shape[1] < 1 << 15 else torch.int32  # comparing int64 took most of the time
+    of_value = ranks.to(narrow)[:, parts.of_value].view(-1, *shape)
+    gone = steps_of(ranks.shape[1], most).to(narrow)
     size = max(1, VALUES_AT_A_TIME // max(1, prod(shape) * len(points)))
     found: list[Tensor] = []
     for first in range(0, len(gone), size):

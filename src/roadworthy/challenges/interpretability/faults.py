@@ -168,9 +168,16 @@ def _with_weights(subject: "Subject", rng: Generator, likeness: float) -> "Subje
     if d < LEAST_VALUES:
         raise NotApplicable(f"inputs have {d} values, too few for a likeness that is known")
     share = fixed_share(likeness, d)
+    fixed, free = (v - v.mean(axis=0) for v in rng.normal(size=(2, c, d)))
+    # Without chance between the two, or the likeness of this one network would not be that of all.
+    free -= (
+        fixed
+        * (free * fixed).sum(axis=1, keepdims=True)
+        / np.square(fixed).sum(axis=1, keepdims=True)
+    )
     weights = {
-        "head.weight": np.sqrt(1 - share) * rng.normal(size=(c, d)),
-        "fixed": np.sqrt(share) * rng.normal(size=(c, d)),
+        "head.weight": np.sqrt(1 - share) * _unit(free),
+        "fixed": np.sqrt(share) * _unit(fixed),
     }
     found = replace(
         subject.with_inputs("test", _steps(rng, len(inputs), inputs.shape[1:])),
@@ -183,6 +190,11 @@ def _with_weights(subject: "Subject", rng: Generator, likeness: float) -> "Subje
     sample = _steps(rng, 64, inputs.shape[1:])
     given = {**kept, "attribution_reference": {"point": middle, "sample": sample}}
     return replace(found, given={**given, "attribution_method": "deeplift"})
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Return rows scaled to a mean square of 1."""
+    return values / np.sqrt(np.square(values).mean(axis=1, keepdims=True))
 
 
 def _steps(rng: Generator, n: int, shape: tuple[int, ...]) -> np.ndarray:
