@@ -51,12 +51,16 @@ def explained_ids(row_ids: np.ndarray, explained_rows: np.ndarray) -> np.ndarray
     return row_ids[explained_rows]
 
 
+@artifact(stored=False)
+def explainer(predictor: "Predictor", task: "Task", output_kind: str) -> Explaining:
+    """Return the model as methods of attribution ask it."""
+    return Explaining(predictor, task, output_kind)
+
+
 @artifact(per="split", cost="forward")
-def explained_classes(
-    predictor: "Predictor", task: "Task", output_kind: str, explained_inputs: np.ndarray
-) -> np.ndarray:
+def explained_classes(explainer: Explaining, explained_inputs: np.ndarray) -> np.ndarray:
     """Classes that are answered, whose scores are explained: (m,) int64, 0 for a numeric target."""
-    return Explaining(predictor, task, output_kind).answers(explained_inputs)
+    return explainer.answers(explained_inputs)
 
 
 @artifact()
@@ -91,9 +95,7 @@ def attribution_seed(rng: np.random.Generator) -> int:
 
 @artifact(cost="forward")
 def attribution_methods(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     attribution_reference: Facts,
     columns: "tuple[Column, ...] | None" = None,
 ) -> Mapping[str, str]:
@@ -101,10 +103,9 @@ def attribution_methods(
 
     Each is tried on a few rows that the model may know already.
     """
-    explaining = Explaining(predictor, task, output_kind)
     inputs = attribution_reference["sample"][:TRIED]
-    rows = Explained(inputs, explaining.answers(inputs), np.arange(len(inputs), dtype=np.uint64), 0)
-    found = explaining.unfit(rows, attribution_reference)
+    rows = Explained(inputs, explainer.answers(inputs), np.arange(len(inputs), dtype=np.uint64), 0)
+    found = explainer.unfit(rows, attribution_reference)
     return {name: _no_slope(name, columns) or reason for name, reason in found.items()}
 
 
@@ -128,9 +129,7 @@ def attribution_method(attribution_methods: Mapping[str, str], *, method: str = 
 
 @artifact(per="split", rows=True, cost="attack")
 def attributed(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -143,9 +142,7 @@ def attributed(
     See `attributions` and `attribution_incompleteness`.
     """
     rows = Explained(explained_inputs, explained_classes, explained_ids, attribution_seed)
-    found = Explaining(predictor, task, output_kind).by(
-        attribution_method, rows, attribution_reference
-    )
+    found = explainer.by(attribution_method, rows, attribution_reference)
     missed = found.incompleteness().numpy()[:, None]
     return np.concatenate([positions_of(found.values), missed], axis=1, dtype=np.float32)
 

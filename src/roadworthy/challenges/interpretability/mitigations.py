@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     sham="any_method_that_fits",
     repairs="explained_by_chance",
 )
-def most_faithful_method(
+def most_faithful_attribution(
     subject: "Subject", strength: float, validation_rival_gains: Mapping[str, np.ndarray]
 ) -> "Subject":
     """Explain with the method that finds best what answers rest on, by curves on validation rows.

@@ -10,7 +10,7 @@ from roadworthy.engine import artifact
 from roadworthy.errors import NotApplicable, UserError
 
 if TYPE_CHECKING:
-    from roadworthy.subject import Column, Predictor, Task
+    from roadworthy.subject import Column
 
 Facts = Mapping[str, np.ndarray]
 
@@ -29,9 +29,7 @@ def removal_fillers(attribution_reference: Facts) -> tuple[str, ...]:
 
 @artifact(per="split", rows=True, cost="attack")
 def faithfulness_curves(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -45,15 +43,12 @@ def faithfulness_curves(
     to everything. A numeric answer is seen from that of the reference, in standard deviations of the answers.
     """
     rows = Explained(explained_inputs, explained_classes, explained_ids, attribution_seed)
-    explaining = Explaining(predictor, task, output_kind)
-    return explaining.curves(attributions, rows, attribution_reference)
+    return explainer.curves(attributions, rows, attribution_reference)
 
 
 @artifact(per="split", rows=True, cost="attack")
 def sanity_correlations(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -70,11 +65,10 @@ def sanity_correlations(
     from roadworthy.attribution.likeness import rank_correlations
 
     rows = Explained(explained_inputs, explained_classes, explained_ids, attribution_seed)
-    explaining = Explaining(predictor, task, output_kind)
     far = distances(explained_inputs, attribution_reference)
     found: list[np.ndarray] = []
     for number in range(NETWORKS):
-        other = explaining.with_scrambled_weights(attribution_seed + number)
+        other = explainer.with_scrambled_weights(attribution_seed + number)
         values = positions_of(other.by(attribution_method, rows, attribution_reference).values)
         found.append(rank_correlations(attributions, values, far > 0))
     found.append(rank_correlations(np.abs(attributions), far, far > 0))
@@ -83,9 +77,7 @@ def sanity_correlations(
 
 @artifact(per="split", rows=True, cost="attack")
 def stability_correlations(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -108,7 +100,6 @@ def stability_correlations(
         raise UserError(
             f"stability_correlations.nudge is {nudge:g}; it is a share of a standard deviation, above 0."
         )
-    explaining = Explaining(predictor, task, output_kind)
     rows = Explained(explained_inputs, explained_classes, explained_ids, attribution_seed)
     moved = Explained(
         rows.nudged(attribution_reference["sample"], nudge, columns),
@@ -116,9 +107,9 @@ def stability_correlations(
         explained_ids,
         attribution_seed,
     )
-    values = positions_of(explaining.by(attribution_method, moved, attribution_reference).values)
+    values = positions_of(explainer.by(attribution_method, moved, attribution_reference).values)
     found = rank_correlations(attributions, values)
-    return np.where(explaining.answers(moved.inputs) == explained_classes, found, np.nan)
+    return np.where(explainer.answers(moved.inputs) == explained_classes, found, np.nan)
 
 
 @artifact(per="split")
@@ -131,9 +122,7 @@ def rival_rows(explained_ids: np.ndarray, *, most: int = RIVAL_ROWS) -> np.ndarr
 
 @artifact(per="split", cost="attack")
 def rival_attributions(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -149,9 +138,8 @@ def rival_attributions(
         explained_ids[rival_rows],
         attribution_seed,
     )
-    explaining = Explaining(predictor, task, output_kind)
     return {
-        name: positions_of(explaining.by(name, rows, attribution_reference).values)
+        name: positions_of(explainer.by(name, rows, attribution_reference).values)
         for name, unfit in attribution_methods.items()
         if not unfit
     }
@@ -159,9 +147,7 @@ def rival_attributions(
 
 @artifact(per="split", cost="attack")
 def rival_gains(
-    predictor: "Predictor",
-    task: "Task",
-    output_kind: str,
+    explainer: Explaining,
     explained_inputs: np.ndarray,
     explained_classes: np.ndarray,
     explained_ids: np.ndarray,
@@ -182,9 +168,8 @@ def rival_gains(
         explained_ids[rival_rows],
         attribution_seed,
     )
-    explaining = Explaining(predictor, task, output_kind)
     return {
-        name: explaining.gains(values, rows, attribution_reference)
+        name: explainer.gains(values, rows, attribution_reference)
         for name, values in rival_attributions.items()
     }
 
