@@ -88,6 +88,19 @@ def cifar(data: Path, rows: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]
 CELLS = {"MNIST, two convolutions": mnist, "CIFAR-10, ResNet-20": cifar}
 
 
+class Grey(nn.Module):
+    """A network for colours, of grey images: quantus removes single values, ours pixels with all their colours."""
+
+    def __init__(self, module: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.module = module
+        self.channels = channels
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits of (n, 1, h, w)."""
+        return self.module(inputs.expand(-1, self.channels, -1, -1))
+
+
 def least(run: Callable[[], object], times: int = 3) -> float:
     found = float("inf")
     for _ in range(times):
@@ -213,7 +226,7 @@ def methods(name: str, module: nn.Module, rows: torch.Tensor, sample: torch.Tens
         exact = IntegratedGradients(steps=CAPTUM_STEPS, most=CAPTUM_STEPS)
         fixed = least(lambda: exact(plain, points, reference)) / len(rows)
     for other in ("integrated_gradients", "input_gradient", CONTROL):
-        apart = mean(won["deeplift"] - won[other], unit="probability", bounds=(-1, 1))
+        apart = mean(won["deeplift"] - won[other], unit="probability")
         print(f"DeepLift less {other}: {apart.value:.4f} ({apart.low:.4f} to {apart.high:.4f})")
     print(
         f"cost of integrated gradients over DeepLift: {costs['integrated_gradients'] / costs['deeplift']:.1f} "
@@ -223,6 +236,8 @@ def methods(name: str, module: nn.Module, rows: torch.Tensor, sample: torch.Tens
 
 def curves(name: str, module: nn.Module, rows: torch.Tensor) -> None:
     """Compare deletion curves to black, 28 (CIFAR: 32) steps, with quantus' pixel flipping."""
+    if rows.shape[1] > 1:
+        module, rows = Grey(module, rows.shape[1]).eval(), rows.mean(1, keepdim=True)
     black = torch.zeros_like(rows[:1])
     shape = tuple(rows.shape[1:])
     parts = Parts.positions(shape)
@@ -260,10 +275,8 @@ def flipping(
 ) -> tuple[float, torch.Tensor]:
     import quantus
 
-    # Its features are single values: one map for all channels, as ours removes a pixel with its channels.
-    one = values.sum(1, keepdim=True).numpy()
     metric = quantus.PixelFlipping(
-        features_in_step=one[0].size // steps,
+        features_in_step=values[0].numel() // steps,
         perturb_baseline="black",
         abs=False,
         normalise=False,
@@ -273,7 +286,7 @@ def flipping(
     given = {
         "x_batch": points.inputs.numpy(),
         "y_batch": points.labels.numpy(),
-        "a_batch": one,
+        "a_batch": values.numpy(),
         "softmax": True,
         "device": "cpu",
         "batch_size": 128,

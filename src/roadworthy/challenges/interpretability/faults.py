@@ -19,6 +19,7 @@ IDEAL_GAIN = 0.25
 BETTER = 0.05  # by which the other curves lie better than the worst
 TOGETHER = 6.0  # a + b of the Beta law of a row
 MISSED, KEPT = 0.5, 0.001  # share of the sum
+ROUNDS = 20  # until three conditions hold together
 LEAST_VALUES = 24  # of an input, so that the likeness of two rankings is what theory says
 
 
@@ -168,16 +169,14 @@ def _with_weights(subject: "Subject", rng: Generator, likeness: float) -> "Subje
     if d < LEAST_VALUES:
         raise NotApplicable(f"inputs have {d} values, too few for a likeness that is known")
     share = fixed_share(likeness, d)
-    fixed, free = (v - v.mean(axis=0) for v in rng.normal(size=(2, c, d)))
-    # Without chance between the two, or the likeness of this one network would not be that of all.
-    free -= (
-        fixed
-        * (free * fixed).sum(axis=1, keepdims=True)
-        / np.square(fixed).sum(axis=1, keepdims=True)
-    )
+    fixed = _apart(rng.normal(size=(c, d)))
+    free = _apart(rng.normal(size=(c, d)), fixed)
+    # What all classes share does not count in a score. As much of it as chance leaves in scrambled weights, or these would count
+    # for less than the trained ones.
+    free = np.sqrt(1 - 1 / c) * free + np.sqrt(1 / c) * rng.normal(size=d)
     weights = {
-        "head.weight": np.sqrt(1 - share) * _unit(free),
-        "fixed": np.sqrt(share) * _unit(fixed),
+        "head.weight": np.sqrt((1 - share) / (1 - 1 / c)) * free,
+        "fixed": np.sqrt(share) * fixed,
     }
     found = replace(
         subject.with_inputs("test", _steps(rng, len(inputs), inputs.shape[1:])),
@@ -192,9 +191,17 @@ def _with_weights(subject: "Subject", rng: Generator, likeness: float) -> "Subje
     return replace(found, given={**given, "attribution_method": "deeplift"})
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
-    """Return rows scaled to a mean square of 1."""
-    return values / np.sqrt(np.square(values).mean(axis=1, keepdims=True))
+def _apart(values: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+    """Return numbers of mean 0 over the classes and mean square 1 over the values, each class without chance correlation with `other`.
+
+    So the likeness of this one network is that of all.
+    """
+    for _ in range(ROUNDS):
+        if other is not None:
+            values = values - other * (values * other).mean(axis=1, keepdims=True)
+        values = values - values.mean(axis=0)
+        values = values / np.sqrt(np.square(values).mean(axis=1, keepdims=True))
+    return values
 
 
 def _steps(rng: Generator, n: int, shape: tuple[int, ...]) -> np.ndarray:
