@@ -277,7 +277,7 @@ def flipping(
 
     metric = quantus.PixelFlipping(
         features_in_step=values[0].numel() // steps,
-        perturb_baseline="black",
+        perturb_baseline=0.0,
         abs=False,
         normalise=False,
         disable_warnings=True,
