@@ -255,6 +255,4 @@ def test_it_costs_one_pass_there_and_back(explained, reference_of, seeded, built
     with explained(network, inputs) as (model, points):
         network.rows = 0
         DeepLift()(model, points, reference_of(seeded((3, 4), 1)))
-    assert (
-        network.rows == 50 + 1 + 50 + 1
-    )  # rows and the reference; and once more for what they promise to sum to
+    assert network.rows == 50 + 1 + 1  # the rows; the reference, and its score

@@ -92,7 +92,9 @@ def removal_curve(
     """
     shape = tuple(points.inputs.shape[1:])
     parts = Parts.positions(shape)
-    narrow = torch.int16 if ranks.shape[1] < 1 << 15 else torch.int32  # comparing int64 took most of the time
+    narrow = (
+        torch.int16 if ranks.shape[1] < 1 << 15 else torch.int32
+    )  # comparing int64 took most of the time
     of_value = ranks.to(narrow)[:, parts.of_value].view(-1, *shape)
     gone = steps_of(ranks.shape[1], most).to(narrow)
     size = max(1, VALUES_AT_A_TIME // max(1, prod(shape) * len(points)))

@@ -136,10 +136,15 @@ class GradientShap:
 
 
 def gap_to(model: AttackedModel, points: Points, rows: Tensor) -> Gap:
-    """Return the scores of the rows, and of the same classes at the reference (the mean over several): two of (n,)."""
-    there = model.logits(rows).mean(0, keepdim=True)  # the score is linear in logits
+    """Return the scores of the rows, and of the same classes at the reference (the mean over several)."""
     here = scores(model, points.inputs, points.labels)
-    return Gap(here, score(there.expand(len(points), -1), points.labels))
+    return Gap(here, scores_at(model, rows, points.labels))
+
+
+def scores_at(model: AttackedModel, rows: Tensor, classes: Tensor) -> Tensor:
+    """Return the mean score over the reference rows, of each of these classes: (n,)."""
+    there = model.logits(rows).mean(0, keepdim=True)  # the score is linear in logits
+    return score(there.expand(len(classes), -1), classes)
 
 
 def _summed_on_path(

@@ -18,8 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from roadworthy.attribution.calls import Call, Function, Unlike, depends, without_rule
 from roadworthy.attribution.composed import COMPOSED
-from roadworthy.attribution.gradients import gap_to
-from roadworthy.attribution.method import Attributed, Reference
+from roadworthy.attribution.gradients import scores_at
+from roadworthy.attribution.method import Attributed, Gap, Reference
 from roadworthy.attribution.rules import RULES
 from roadworthy.attribution.score import score
 from roadworthy.attribution.steps import is_linear
@@ -51,9 +51,10 @@ class DeepLift:
             )
         lifted = model.exact()
         lifted.reverse = Rescaled(model.module, reference.point)
-        multipliers = lifted.gradient(points.inputs, points.labels, score)[1]
+        here, multipliers, _ = lifted.gradient(points.inputs, points.labels, score)
         return Attributed(
-            multipliers * (points.inputs - reference.point), gap_to(model, points, reference.point)
+            multipliers * (points.inputs - reference.point),
+            Gap(here, scores_at(model, reference.point, points.labels)),
         )
 
 
