@@ -75,6 +75,20 @@ def test_faithfulness_is_the_smallest_gain_over_chance() -> None:
     assert len(found.evidence) == 3
 
 
+def test_an_image_of_one_pixel_has_no_order_and_is_not_judged(registry) -> None:
+    inputs = np.random.default_rng(0).random((40, 1, 1, 1)).astype(np.float32)
+    layer = nn.Linear(1, 2)
+    layer.weight.data, layer.bias.data = torch.tensor([[-9.0], [9.0]]), torch.tensor([4.5, -4.5])
+    subject = subject_of(nn.Sequential(nn.Flatten(), layer), inputs)
+    names = ["attribution_faithfulness", "attribution_sanity", "attribution_stability"]
+    names.append("attribution_agreement")
+    found = compute(registry, fields_of(subject), names)
+    assert {found[n].state for n in names} == {"not_applicable"}, [
+        found[n].traceback for n in names
+    ]
+    assert all("position" in str(found[n].reason) or "three" in str(found[n].reason) for n in names)
+
+
 def test_gains_are_areas_by_trapezoids() -> None:
     given = np.zeros((1, 1, 3, 3))
     given[0, 0, 0], given[0, 0, 1], given[0, 0, 2] = [1, 0.2, 0], [0, 0.9, 1], [1, 0.5, 0]

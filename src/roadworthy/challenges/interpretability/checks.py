@@ -138,7 +138,9 @@ def attribution_stability(
     found = test_stability_correlations
     kept = np.flatnonzero(np.isfinite(found))
     if len(kept) < 2:
-        raise NotApplicable("no two rows keep their answer under a little noise")
+        raise NotApplicable(
+            "no two rows keep their answer under a little noise and have three positions whose order could change"
+        )
     least = kept[np.argsort(found[kept], kind="stable")[:SHOWN]]
     return mean(
         found[kept],
@@ -188,9 +190,13 @@ def attribution_agreement(
     alike = _likeness(test_rival_attributions, names)
     own = names.index(attribution_method)
     others = [alike[own, j] for j in range(len(names)) if j != own]
-    of_row = np.nanmean(np.stack(others), axis=0)
+    of_row = _mean_of_present(np.stack(others))
     kept = of_row[np.isfinite(of_row)]
-    typical = np.nanmean(alike, axis=2)
+    if len(kept) < 2:
+        raise NotApplicable(
+            "no two rows have three positions whose order could differ between methods"
+        )
+    typical = _mean_of_present(np.moveaxis(alike, 2, 0))
     shown = tuple(name.replace("_", " ") for name in names)
     return mean(
         kept,
@@ -204,7 +210,10 @@ def attribution_agreement(
                 column=Axis("method"),
                 rows=shown,
                 columns=shown,
-                values=tuple(tuple(round(float(v), 4) for v in row) for row in typical),
+                values=tuple(
+                    tuple(None if np.isnan(v) else round(float(v), 4) for v in row)
+                    for row in typical
+                ),
                 value=Axis("mean rank correlation"),
             ),
         ),
@@ -224,6 +233,14 @@ def _likeness(attributions: Mapping[str, np.ndarray], names: list[str]) -> np.nd
                 one, other = np.abs(one), np.abs(other)
             found[i, j] = found[j, i] = rank_correlations(one, other)
     return found
+
+
+def _mean_of_present(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis of what is there; NaN where nothing is."""
+    present = np.isfinite(values)
+    count = present.sum(axis=0)
+    total = np.where(present, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _doubts(without: float) -> tuple[str, ...]:

@@ -48,6 +48,10 @@ def attribution_faithfulness(
     gains = gains_of(test_faithfulness_curves)  # (m, f, 2)
     if len(gains) == 0:
         raise NotApplicable("there are no test rows to explain")
+    if test_faithfulness_curves.shape[-1] <= 2:
+        raise NotApplicable(
+            "an input has one position, so there is no order to be better than chance"
+        )
     clusters = None if test_entities is None else test_entities[test_explained_rows]
     unit, most = ("probability", 1.0) if task.is_classification else (_DEVIATIONS, None)
     bounds = None if most is None else (-most, most)
