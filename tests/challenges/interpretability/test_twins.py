@@ -132,3 +132,29 @@ def test_the_mitigation_asks_for_another_training_and_changes_nothing_at_strengt
     assert made.weights is None
     with pytest.raises(NotApplicable, match="Recipe"):
         replaced_by_a_readable_network(Subject("s", TASK, "array", {}), 1.0, network)
+
+
+def test_an_explainable_boosting_machine_repeats_a_sum_of_curves_of_columns_with_gaps() -> None:
+    pytest.importorskip("interpret", reason="the extra [explain] is not installed")
+    columns = (
+        Column("a", "numeric"),
+        Column("b", "numeric"),
+        Column("c", "category", ("x", "y", "z")),
+    )
+    rng = np.random.default_rng(4)
+    rows = np.stack(
+        [rng.normal(size=1200), rng.normal(size=1200), rng.integers(0, 3, 1200)], axis=1
+    )
+    labels = (np.sin(3 * rows[:, 0]) + rows[:, 1] ** 2 + (rows[:, 2] == 1) > 1.0).astype(np.int64)
+    rows[::10, 1] = np.nan
+    asked = {**given(rule(TRAIN)), "train_inputs": rows, "train_features": np.nan_to_num(rows)}
+    asked |= {"train_predicted": labels, "train_labels": labels, "columns": columns}
+    answers = surrogate_answers(
+        test_inputs=rows,
+        test_features=np.nan_to_num(rows),
+        **asked,  # type: ignore[arg-type]
+    )
+    whole = np.isfinite(rows[:, 1])
+    repeated = answers["explainable boosting"] == labels
+    assert repeated[whole].mean() > 0.95
+    assert repeated[whole].mean() > np.mean(answers["sparse linear model"] == labels) + 0.2

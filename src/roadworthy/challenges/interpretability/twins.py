@@ -22,7 +22,7 @@ Learns = Literal["labels", "answers"]
 LEAVES = 16  # of the tree: a page of rules
 WEIGHTS = 20  # about so many non-zero weights a class has in the linear model
 MOST_ROWS = 10_000
-MOST_ROUNDS = 200  # of boosting additive terms
+MOST_ROUNDS = 1_000  # of boosting additive terms
 TREE, LINEAR, ADDITIVE = "sparse tree", "sparse linear model", "explainable boosting"
 
 
