@@ -156,5 +156,5 @@ def test_an_explainable_boosting_machine_repeats_a_sum_of_curves_of_columns_with
     )
     whole = np.isfinite(rows[:, 1])
     repeated = answers["explainable boosting"] == labels
-    assert repeated[whole].mean() > 0.95
-    assert repeated[whole].mean() > np.mean(answers["sparse linear model"] == labels) + 0.2
+    assert repeated[whole].mean() > 0.9
+    assert repeated[whole].mean() > np.mean(answers["sparse linear model"] == labels) + 0.1
