@@ -114,7 +114,9 @@ def test_shares_that_make_no_sense_are_refused_with_the_way_to_write_them(
 
 
 def test_without_groups_and_reference_there_is_nothing_to_measure() -> None:
+    with pytest.raises(NotApplicable, match="no training rows"):
+        group_coverage(test_groups=grouping(5, 5))
     with pytest.raises(NotApplicable, match="--sensitive"):
-        group_coverage()
+        group_coverage(grouping(5, 5))
     with pytest.raises(NotApplicable, match="--set"):
         reference_shares(LEVELS)

@@ -117,6 +117,8 @@ def group_coverage(
     group is a tenth of them.
     Next: collect rows of the groups listed (`targeted_collection` says how many), or state whom the model is for.
     """
+    if train_groups is None and train_conditions is None:
+        raise NotApplicable("there are no training rows whose groups could be counted")
     weights = train_row_weights
     groups = _named(train_groups, test_groups, reference_shares, weights)
     if not reference_shares:
