@@ -127,7 +127,7 @@ def captum_methods(
         torch.manual_seed(0)
         explainer = attr.KernelShap(network)
         given = zip(points.inputs, points.labels, strict=True)
-        return torch.cat(
+        found = torch.cat(
             [
                 explainer.attribute(
                     x[None],
@@ -140,6 +140,9 @@ def captum_methods(
                 for x, y in given
             ]
         )
+        return (
+            found / blocks.flatten().bincount()[blocks]
+        )  # it gives each value the worth of its whole block
 
     return {
         "deeplift": lambda p: attr.DeepLift(network).attribute(p.inputs, point, target=p.labels),
