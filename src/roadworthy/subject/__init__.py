@@ -8,7 +8,14 @@ from roadworthy.subject.fields import fields_of
 from roadworthy.subject.grouping import Grouping
 from roadworthy.subject.intake import Model, model_from_file, model_from_object, with_model
 from roadworthy.subject.live import subject_from
-from roadworthy.subject.model import AdversarialTraining, Augmentation, Network, Pretraining, Recipe
+from roadworthy.subject.model import (
+    AdversarialTraining,
+    Augmentation,
+    GroupTraining,
+    Network,
+    Pretraining,
+    Recipe,
+)
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
 from roadworthy.subject.predictor import Predictor
@@ -27,6 +34,7 @@ __all__ = [
     "Column",
     "DataOptions",
     "DecisionRule",
+    "GroupTraining",
     "Grouping",
     "Model",
     "Network",

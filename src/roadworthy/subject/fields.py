@@ -23,6 +23,7 @@ SPLIT_FIELDS = (
     "sensitive",
     "source_rows",
     "row_weights",
+    "row_groups",
 )
 PURPOSE = (
     "accuracy",
@@ -139,6 +140,11 @@ def _data_fields(name: str, split: Split, subject: Subject) -> Fields:
         Missing("not_applicable", f"all {name} rows count alike")
         if split.row_weights is None
         else split.row_weights
+    )
+    fields[f"{name}_row_groups"] = (
+        Missing("not_applicable", f"no training looks at the groups of {name} rows")
+        if split.row_groups is None
+        else split.row_groups
     )
     fields[f"{name}_inputs"] = (
         Missing("missing_input", NO_INPUTS) if split.inputs is None else split.inputs

@@ -93,6 +93,29 @@ class AdversarialTraining:
 
 
 @dataclass(frozen=True)
+class GroupTraining:
+    """Learning that looks at which groups each training row belongs to (`row_groups` of its split).
+
+    Groups that have fewer than 30 rows of a class are left out of it. Where validation rows name their groups too, the
+    epoch is kept that is best by what is trained for.
+
+    Parameters
+    ----------
+    method : {"equalized_odds", "group_dro", "adversary"}
+        "equalized_odds": the loss has a penalty, the distance between the mean answers to rows of the same class in
+        different groups. "group_dro": the loss of whichever group and class fares worst (Sagawa et al. 2020).
+        "adversary": a second network learns to tell the group from answer and class, and the first one to keep it
+        from that (Zhang, Lemoine & Mitchell 2018; Ganin et al. 2016).
+    amount : float
+        "equalized_odds", "adversary": times this the penalty is added. "group_dro": share of the loss, up to 1, that is the worst
+        case; the rest is the mean over rows. 0 changes nothing.
+    """
+
+    method: Literal["equalized_odds", "group_dro", "adversary"]
+    amount: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train a network again. Everything here enters the identity of the trained weights.
 
@@ -128,6 +151,7 @@ class Recipe:
     distillation : float or None
         Temperature of defensive distillation (Papernot et al. 2016): a network is trained at this temperature, and
         another one on its probabilities; answers are given at temperature 1.
+    groups : GroupTraining or None
     pretraining : Pretraining or None
     pseudo_labels : float or None
         Rows without a target are added with the class that the model, trained once without them, gives at least this
@@ -159,6 +183,7 @@ class Recipe:
     mixed_precision: bool = False
     adversarial: AdversarialTraining | None = None
     distillation: float | None = None
+    groups: GroupTraining | None = None
     pretraining: Pretraining | None = None
     pseudo_labels: float | None = None
     synthetic: float = 0.0

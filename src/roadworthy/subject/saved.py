@@ -249,6 +249,7 @@ def _described(name: str, split: Split, arrays: dict[str, np.ndarray]) -> Json:
         "target": split.target,
         "source_rows": split.source_rows,
         "row_weights": split.row_weights,
+        "row_groups": split.row_groups,
     }
     kept |= {f"recorded.{k}": v for k, v in split.recorded.items()}
     kept |= {f"attributes.{column}": a.values for column, a in split.attributes.items()}
@@ -272,6 +273,7 @@ def _split(name: str, plain: Json, arrays: Mapping[str, np.ndarray]) -> Split:
         source_rows=np.empty(0, np.int64) if source_rows is None else source_rows,
         recorded={k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)},
         row_weights=of("row_weights"),
+        row_groups=of("row_groups"),
     )
 
 

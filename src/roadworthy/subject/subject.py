@@ -35,6 +35,8 @@ class Split:
         likely positive), "predicted" (n,).
     row_weights : (n,) float64 ndarray, optional
         What each row counts in training, mean 1; None: all alike.
+    row_groups : (n, attributes) int64 ndarray, optional
+        The group of each row by each of some attributes, -1 where it is not known: what a `GroupTraining` looks at.
     """
 
     inputs: np.ndarray | None
@@ -43,6 +45,7 @@ class Split:
     source_rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
     row_weights: np.ndarray | None = None
+    row_groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.source_rows) == 0:
@@ -65,6 +68,7 @@ class Split:
             source_rows=self.source_rows[rows],
             recorded={name: values[rows] for name, values in self.recorded.items()},
             row_weights=None if self.row_weights is None else self.row_weights[rows],
+            row_groups=None if self.row_groups is None else self.row_groups[rows],
         )
 
 

@@ -36,7 +36,11 @@ def require_valid(subject: Subject) -> Subject:
 
 
 def _check(name: str, split: Split, subject: Subject, problems: Problems) -> None:
-    sized: dict[str, np.ndarray | None] = {"inputs": split.inputs, "target": split.target}
+    sized: dict[str, np.ndarray | None] = {
+        "inputs": split.inputs,
+        "target": split.target,
+        "row_groups": split.row_groups,
+    }
     sized |= {f"attribute {n}": a.values for n, a in split.attributes.items()}
     sized |= {f"recorded {n}": values for n, values in split.recorded.items()}
     for what, values in sized.items():

@@ -101,9 +101,11 @@ def trainer(
     train_labels: np.ndarray | None = None,
     train_targets: np.ndarray | None = None,
     train_row_weights: np.ndarray | None = None,
+    train_row_groups: np.ndarray | None = None,
     validation_inputs: np.ndarray | None = None,
     validation_labels: np.ndarray | None = None,
     validation_targets: np.ndarray | None = None,
+    validation_row_groups: np.ndarray | None = None,
     unlabelled_inputs: np.ndarray | None = None,
     task: "Task | None" = None,
     device: str | None = None,
@@ -122,11 +124,11 @@ def trainer(
     held_out = validation_labels if validation_labels is not None else validation_targets
     validation = None
     if validation_inputs is not None and held_out is not None:
-        validation = Examples(validation_inputs, held_out)
+        validation = Examples(validation_inputs, held_out, row_groups=validation_row_groups)
     return SubjectTrainer(
         network=network,
         recipe=recipe,
-        training=Examples(train_inputs, target, train_row_weights),
+        training=Examples(train_inputs, target, train_row_weights, train_row_groups),
         validation=validation,
         unlabelled=unlabelled_inputs,
         classes=_classes(task, train_labels),

@@ -43,10 +43,13 @@ class Part:
     target : (n,) Tensor
     weights : (n,) Tensor or None
         None: 1 for each.
+    groups : (n, attributes) Tensor or None
+        Of each row, -1 where not known.
     """
 
     target: "Tensor"
     weights: "Tensor | None" = None
+    groups: "Tensor | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,11 +281,12 @@ def _mixed_parts(parts: tuple[Part, ...], partner: "Tensor", share: "Tensor") ->
             weights = part.weights
             if weights is not None:
                 weights = share * weights + (1 - share) * weights[partner]
-            found.append(Part(target, weights))
+            found.append(Part(target, weights, part.groups))
             continue
         weights = share.new_ones(len(share)) if part.weights is None else part.weights
-        found.append(Part(part.target, share * weights))
-        found.append(Part(part.target[partner], (1 - share) * weights[partner]))
+        others = None if part.groups is None else part.groups[partner]
+        found.append(Part(part.target, share * weights, part.groups))
+        found.append(Part(part.target[partner], (1 - share) * weights[partner], others))
     return tuple(found)
 
 

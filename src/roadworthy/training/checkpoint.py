@@ -132,7 +132,8 @@ def digests_of_examples(examples: Examples | None) -> list[bytes]:
     n = len(examples.target)
     most = max(1, SAMPLED_VALUES // max(1, prod(examples.inputs.shape[1:])))
     rows = np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64)
-    arrays = (examples.target, examples.row_weights, examples.inputs[rows])
+    beside = (examples.row_weights, examples.row_groups)
+    arrays = (examples.target, *beside, examples.inputs[rows])
     return [b"none" if each is None else digest_of_array(each).encode() for each in arrays]
 
 

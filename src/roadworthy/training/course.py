@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from roadworthy.training.adversarial import Adversary
+    from roadworthy.training.group_aware import GroupAware
 
 
 Teacher = Callable[["Tensor"], "Tensor"]
@@ -59,6 +60,8 @@ class Course:
         Who moves the inputs of each batch.
     teacher : callable, optional
         What takes the place of the targets: inputs of a batch to probabilities (n, c).
+    groups : GroupAware, optional
+        What adds to the loss for the sake of groups; it learns and remembers beside the module, and is not kept.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Course:
         *,
         adversary: "Adversary | None" = None,
         teacher: Teacher | None = None,
+        groups: "GroupAware | None" = None,
     ) -> None:
         import torch
 
@@ -80,6 +84,7 @@ class Course:
         self.augment = augment
         self.adversary = adversary
         self.teacher = teacher
+        self.groups = groups
         self.device = device
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         if not self.parameters:
@@ -87,6 +92,8 @@ class Course:
                 f"The model ({type(module).__name__}) has nothing to train: no parameter asks for a "
                 "gradient. Give a model with parameters, or its predictions."
             )
+        if groups is not None:
+            self.parameters += list(groups.parameters())
         self.penalised = [parameter for _, parameter in penalised(module)]
         self.optimizer = descent_of(self.parameters, recipe)
         self.best = Best(module, recipe.patience)
@@ -148,4 +155,8 @@ class Course:
 
     def _tensors(self) -> "dict[str, Tensor]":
         """All tensors of the module, also those that its weights leave out."""
-        return {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        found = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        if self.groups is not None:
+            found |= {f"of groups/{name}": value for name, value in self.groups.named_parameters()}
+            found |= {f"of groups/{name}": value for name, value in self.groups.named_buffers()}
+        return found

@@ -21,18 +21,21 @@ class Examples:
 
     Inputs that do not fit in memory may be memory-mapped, or a `sources.ParquetRows`: they are read
     batch by batch. `row_weights` (n,) is what each row counts in the loss, mean 1; None: all alike.
+    `row_groups` (n, attributes) int64 are the groups of each row, -1 where not known.
     """
 
     inputs: np.ndarray
     target: np.ndarray
     row_weights: np.ndarray | None = None
+    row_groups: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Return these rows (positions), in this order."""
         weights = None if self.row_weights is None else self.row_weights[rows]
+        groups = None if self.row_groups is None else self.row_groups[rows]
         # What stands for an array is not one, but is asked for rows in the same way.
         some = SomeRows(self.inputs, rows) if is_streamed(self.inputs) else self.inputs[rows]
-        return Examples(cast(np.ndarray, some), self.target[rows], weights)
+        return Examples(cast(np.ndarray, some), self.target[rows], weights, groups)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from roadworthy.training.adversarial import Adversary
+    from roadworthy.training.group_aware import GroupAware
 
 Progress = Callable[[int, int, float | None], None]
 
@@ -103,14 +104,23 @@ def train(
             adversary = _adversary(recipe, module, rows, augment, columns)
             if adversary is not None:  # what an epoch is worth shows only against the adversary
                 held_out = rows if held_out is None else held_out
-            course = Course(module, recipe, augment, device, adversary=adversary, teacher=teacher)
+            groups = _groups(recipe, module, rows)
+            course = Course(
+                module,
+                recipe,
+                augment,
+                device,
+                adversary=adversary,
+                teacher=teacher,
+                groups=groups,
+            )
             checkpoint = _checkpoint(unfinished, course, training, validation)
             for loss in _epochs(course, rows, objective, checkpoint):
                 epoch = course.epoch + 1
                 refuse_divergence(loss, epoch, recipe, training)
                 found = None
                 if held_out is not None and len(held_out) > 0:
-                    found = mean_loss(module, held_out, objective, adversary)
+                    found = _held_out_loss(course, held_out, objective)
                     refuse_divergence(found, epoch, recipe, training)
                 course.best.see(found)
                 if progress is not None:
@@ -129,6 +139,23 @@ def _adversary(
 
     some = rows.sample(recipe.seed)
     return adversary_of(recipe.adversarial, module, some, augment.generator, is_table=bool(columns))
+
+
+def _groups(recipe: Recipe, module: "nn.Module", rows: Rows) -> "GroupAware | None":
+    if recipe.groups is None:
+        return None
+    from roadworthy.training.group_aware import group_aware
+
+    return group_aware(recipe, module, rows)
+
+
+def _held_out_loss(course: Course, rows: Rows, objective: Objective) -> float:
+    """Return what an epoch is judged by: what is trained for, where the rows name their groups."""
+    if course.groups is None or rows.groups is None:
+        return mean_loss(course.module, rows, objective, course.adversary)
+    from roadworthy.training.group_aware import loss_by_groups
+
+    return loss_by_groups(course.module, course.groups, rows, objective)
 
 
 def _checkpoint(
@@ -160,7 +187,8 @@ def _epochs(
             step = course.epoch * batches + course.step
             rate = learning_rate(recipe, step, recipe.epochs * batches)
             weights = None if rows.weights is None else rows.weights[chosen]
-            part = Part(rows.target.index_select(0, chosen), weights)
+            groups = None if rows.groups is None else rows.groups[chosen]
+            part = Part(rows.target.index_select(0, chosen), weights, groups)
             course.total += _take_step(course, Batch(rows.inputs(chosen), (part,)), objective, rate)
             course.step += 1
             if checkpoint.is_due:
@@ -180,7 +208,10 @@ def _take_step(course: Course, batch: Batch, objective: Objective, rate: float) 
     def loss_of(batch: Batch) -> "Tensor":
         with half_precision(course.device, recipe.mixed_precision):
             outputs = forward(course.module, batch.inputs)
-        loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
+        if course.groups is None:
+            loss = batch.loss(outputs.float(), objective, recipe.label_smoothing)
+        else:
+            loss = course.groups.loss(batch, outputs.float(), objective, recipe.label_smoothing)
         return loss + recipe.l1 * absolute_sum(course.penalised) if recipe.l1 != 0 else loss
 
     if course.adversary is not None:

@@ -122,15 +122,23 @@ def class_probabilities(outputs: np.ndarray) -> np.ndarray:
 
 
 def joined(training: Examples, inputs: np.ndarray, target: np.ndarray) -> Examples:
-    """Return training rows and further ones, which weigh as those of their class do on average."""
+    """Return training rows and further ones, which weigh as those of their class do on average.
+
+    To which group the further ones belong is not known.
+    """
     weights = training.row_weights
     if weights is not None:
         weights = np.concatenate([weights, _usual_weights(training.target, weights, target)])
         weights = weights / weights.mean()
+    groups = training.row_groups
+    if groups is not None:
+        unknown = np.full((len(target), groups.shape[1]), -1, groups.dtype)
+        groups = np.concatenate([groups, unknown])
     return Examples(
         np.concatenate([training.inputs, inputs.astype(training.inputs.dtype, copy=False)]),
         np.concatenate([training.target, target]),
         weights,
+        groups,
     )
 
 

@@ -30,12 +30,15 @@ class Rows:
     target : (n,) Tensor
     weights : (n,) Tensor or None
         With mean 1.
+    groups : (n, attributes) Tensor or None
+        Of each row, -1 where not known.
     """
 
     source: "Tensor | RowSource"
     convert: "Callable[[np.ndarray], Tensor]"
     target: "Tensor"
     weights: "Tensor | None" = None
+    groups: "Tensor | None" = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -85,9 +88,13 @@ def rows_on(examples: Examples, module: "nn.Module", device: str) -> Rows:
     if examples.row_weights is not None:
         weights = torch.from_numpy(relative_weights(examples.row_weights)).to(device)
 
+    groups = None
+    if examples.row_groups is not None:
+        groups = torch.from_numpy(np.array(examples.row_groups, np.int64)).to(device)
+
     def convert(inputs: np.ndarray) -> "Tensor":
         return tensor_of(inputs, module, device)
 
     if is_streamed(examples.inputs):
-        return Rows(cast(RowSource, examples.inputs), convert, target, weights)
-    return Rows(convert(examples.inputs), convert, target, weights)
+        return Rows(cast(RowSource, examples.inputs), convert, target, weights, groups)
+    return Rows(convert(examples.inputs), convert, target, weights, groups)

@@ -79,7 +79,7 @@ def _chunks(jobs: Sequence[Job]) -> Iterator[list[int]]:
 
 def _suits_a_fleet(job: Job) -> bool:
     recipe = job.recipe
-    extras = recipe.augmentation or recipe.mixed_precision or recipe.adversarial is not None
+    extras = recipe.augmentation or recipe.mixed_precision or recipe.adversarial or recipe.groups
     return is_plain(recipe) and not extras and not is_streamed(job.training.inputs)
 
 

@@ -168,6 +168,7 @@ class SubjectTrainer:
                 training.inputs if variant.inputs is None else variant.inputs,
                 training.target if variant.target is None else variant.target,
                 training.row_weights if variant.row_weights is None else variant.row_weights,
+                training.row_groups,
             )
         return Job(
             network=variant.network or self.network,

@@ -54,6 +54,8 @@ def _of_split(name: str, before: Split | None, after: Split) -> list[str]:
         said.append(f"{name} rows: inputs of {_count(before.inputs, after.inputs):,} rows changed")
     if _differ(before.row_weights, after.row_weights):
         said.append(f"{name} rows: weighed anew")
+    if after.row_groups is not None and _differ(before.row_groups, after.row_groups):
+        said.append(f"{name} rows: their groups are told to the training")
     return said
 
 
