@@ -96,7 +96,7 @@ class AdversarialTraining:
 class GroupTraining:
     """Learning that looks at which groups each training row belongs to (`row_groups` of its split).
 
-    Groups that have fewer than 30 rows of a class are left out of it. Where validation rows name their groups too, the
+    Groups that have fewer than 20 rows of a class are left out of it. Where validation rows name their groups too, the
     epoch is kept that is best by what is trained for.
 
     Parameters

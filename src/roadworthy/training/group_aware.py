@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from roadworthy.training.augmentation import Batch
     from roadworthy.training.streaming import Rows
 
-FEWEST = 30  # training rows of a cell that is looked at
+FEWEST = 20  # training rows of a cell that is looked at
 MEMORY = 0.97  # of mean answers from one step to the next: about thirty batches
 NEAR = 0.01  # distance of mean answers below which the penalty is square rather than absolute
 SPEED = 0.02  # of the weights of the worst case; Sagawa et al. take 0.01 and many more steps
 WIDTH = 16  # of the adversary
-SHARP = 4.0  # power that probabilities are raised to, so that their mean is near the share of decisions
+SHARP = (
+    4.0  # power that probabilities are raised to, so that their mean is near the share of decisions
+)
 ROWS_TO_LOOK_AT = 64
 
 
@@ -183,7 +185,9 @@ class WorstCase(nn.Module):
             shares[cell] *= (SPEED * loss.detach()).exp()
         shares.div_(shares.sum())
         # A copy: the next batch changes the shares, and the slope of this one needs them as they are.
-        worst = sum((shares[cell].clone() * loss for cell, loss in each.items()), outputs.new_zeros(()))
+        worst = sum(
+            (shares[cell].clone() * loss for cell, loss in each.items()), outputs.new_zeros(())
+        )
         mean = batch.loss(outputs, objective, smoothing)
         return (1 - self.amount) * mean + self.amount * worst
 
@@ -333,15 +337,19 @@ def _refuse(recipe: "Recipe", rows: "Rows") -> None:
             f"by an amount of {plan.amount:g}, where a finite one from 0 to {most:g} was expected"
         )
     elif rows.groups is None:
-        problem = "but no training row says to which it belongs: set `row_groups` of the training split"
-    elif rows.groups.ndim != 2 or len(rows.groups) != len(rows):
         problem = (
-            f"and their array has shape {tuple(rows.groups.shape)}, where ({len(rows)}, attributes) was expected"
+            "but no training row says to which it belongs: set `row_groups` of the training split"
         )
+    elif rows.groups.ndim != 2 or len(rows.groups) != len(rows):
+        problem = f"and their array has shape {tuple(rows.groups.shape)}, where ({len(rows)}, attributes) was expected"
     elif rows.target.is_floating_point() and plan.method != "group_dro":
-        problem = f'by "{plan.method}", which compares answers within a class, but the target is a number'
+        problem = (
+            f'by "{plan.method}", which compares answers within a class, but the target is a number'
+        )
     elif recipe.adversarial is not None or recipe.distillation is not None:
-        problem = "and for adversarial training or distillation at once, which change what a loss is of"
+        problem = (
+            "and for adversarial training or distillation at once, which change what a loss is of"
+        )
     if problem is not None:
         raise UserError(
             f"The recipe asks for training by groups {problem}. Mend that, or set `groups` of the recipe to None."

@@ -1,0 +1,1 @@
+"""Remedies for unfairness: in the weights of rows, in the loss, in the last layer, in the threshold."""
