@@ -128,7 +128,7 @@ class EqualizedOdds(nn.Module):
         """See `GroupAware`."""
         found = batch.loss(outputs, objective, smoothing)
         rows = _flat(batch, outputs)
-        scores = _decided(_scores(rows.outputs, probabilities=self.probabilities))
+        scores = _scores(rows.outputs, probabilities=self.probabilities)
         for k, known in enumerate(self.cells.known):
             sums = self._sums(k, rows, scores)
             before = self.get_buffer(f"sums{k}")
@@ -143,7 +143,7 @@ class EqualizedOdds(nn.Module):
     def judged(self, rows: Judged, objective: Objective) -> Tensor:
         """See `GroupAware`."""
         found = objective(rows.outputs, rows.target, 0.0, rows.weights)
-        scores = _decided(_scores(rows.outputs, probabilities=self.probabilities))
+        scores = _scores(rows.outputs, probabilities=self.probabilities)
         return found + self.amount * self.distance(rows, scores)
 
     def distance(self, rows: Judged, scores: Tensor) -> Tensor:
@@ -373,11 +373,6 @@ def _flat(batch: "Batch", outputs: Tensor) -> Judged:
 def _scores(outputs: Tensor, *, probabilities: bool) -> Tensor:
     """Return mean probabilities over the members of an ensemble: (n, c)."""
     return with_classes(outputs, probabilities=probabilities).softmax(dim=-1).mean(dim=1)
-
-
-def _decided(scores: Tensor) -> Tensor:
-    """Return smooth decisions: probabilities sharpened towards the most probable class, (n, c)."""
-    return (SHARP * scores.clamp(min=1e-7).log()).softmax(dim=1)
 
 
 def _present(sums: Tensor, known: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ODDS = ("equalized_odds_gap", "equal_opportunity_gap")
 FAULT = "positives_of_one_group_left_out"
-AMOUNTS = (0.025, 0.05, 0.1, 0.2)
+AMOUNTS = (0.05, 0.1, 0.2, 0.4)
 
 
 @mitigation(
@@ -40,7 +40,7 @@ def equalized_odds_penalty(
 ) -> "Subject":
     """Train with a penalty on answering the same class differently for different groups.
 
-    The loss gets strength times the distance between the mean smooth decisions on rows of a class in different groups
+    The loss gets strength times the distance between the mean answers to rows of a class in different groups
     (after Padala & Gujar 2020, IJCAI, "FNNC", section 3.2; directions come from earlier batches, so that small groups
     are no noise). The model is not told the group and needs none to answer. Rows and architecture stay as they are.
     """
