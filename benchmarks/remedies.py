@@ -10,6 +10,7 @@ import argparse
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from roadworthy.procedures.remedies import (
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import (
     DataOptions,
+    Network,
     Recipe,
     Roles,
     Subject,
@@ -37,25 +39,40 @@ from roadworthy.subject import (
     subject_from_table,
 )
 from roadworthy.subject.table import table_from_arrow
+from roadworthy.training.tables import TableNetwork, TableShape
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "src" / "roadworthy" / PUBLISHED
 ROWS = 4_000
 
 
-def adult(folder: Path) -> Subject:
+def adult(folder: Path, n: int = ROWS, sensitive: tuple[str, ...] = ("sex", "race")) -> Subject:
     whole = pq.read_table(folder / "tab_adult" / "adult.parquet")
-    rows = np.sort(np.random.default_rng(0).permutation(len(whole))[:ROWS])
+    rows = np.sort(np.random.default_rng(0).permutation(len(whole))[:n])
     kept = whole.take(rows).drop_columns(["fnlwgt", "split", "income"])
-    roles = Roles(target="label", sensitive=("sex", "race"))
+    roles = Roles(target="label", sensitive=sensitive)
     subject = subject_from_table(table_from_arrow(kept, "adult"), DataOptions(roles))
     # A short recipe: a proof trains a hundred networks.
     return replace(subject, name="adult", recipe=Recipe(12, learning_rate=4e-3, batch_size=64))
 
 
+def adult_by_sex(folder: Path) -> Subject:
+    """More rows and a smaller network: a rate by group needs a hundred members of whom the same is true."""
+    subject = adult(folder, 16_000, ("sex",))
+    shape = TableShape.of(subject.columns, len(subject.task.classes))
+    network = Network(partial(TableNetwork, shape, members=2, width=64), "small network for tables")
+    recipe = Recipe(8, learning_rate=4e-3, batch_size=256)
+    return replace(subject, name="adult by sex", network=network, recipe=recipe)
+
+
+ADULT = {"adult": adult, "adult_by_sex": adult_by_sex}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("subjects", nargs="+", choices=("digits", "adult", "diabetes"))
+    parser.add_argument(
+        "subjects", nargs="+", choices=("digits", "adult", "adult_by_sex", "diabetes")
+    )
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     standard = ROOT.parent / "shared" / "data"
@@ -69,7 +86,8 @@ def main() -> None:
     settings = config.settle(None, {"audit": {"profile": "quick"}})
     options = request_of(settings, registry).options
     for name in asked.subjects:
-        subject = adult(asked.data) if name == "adult" else builtin_subject(name)
+        own = ADULT.get(name)
+        subject = builtin_subject(name) if own is None else own(asked.data)
         clock = [time.process_time()]
 
         def say(result: Proof | Unproven, name: str = name, clock: list[float] = clock) -> None:

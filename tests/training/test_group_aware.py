@@ -127,8 +127,8 @@ def test_the_distance_of_mean_answers_by_hand() -> None:
 def test_the_slope_of_the_penalty_is_that_of_the_distance_once_batches_are_remembered() -> None:
     """With the same batch again and again, memory and batch agree: the slope is that of the plain distance."""
     torch.manual_seed(0)
-    target, groups = torch.randint(0, 2, (200,)), torch.randint(0, 3, (200, 1))
-    # Group 1 and the two others are far apart, so that no distance is in the part that is square.
+    target, groups = torch.randint(0, 2, (200,)), torch.randint(0, 2, (200, 1))
+    # The groups are far apart, so that no distance is in the part of the penalty that is square.
     outputs = torch.randn(200, 2) + (groups == 1) * torch.tensor([0.0, 1.5])
     outputs.requires_grad_()
     odds = EqualizedOdds(2.0, Cells.of(target, groups, 2), probabilities=False)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from roadworthy.subject import Subject
     from roadworthy.subject.grouping import Grouping
 
-LEFT = 30  # positives that each group keeps at least
+LEFT = 30  # positives that the group keeps at least
+ENOUGH = 150  # positives of a group that can lose four fifths of them
 
 
 @fault(breaks="equalized_odds_gap", severities=(0.4, 0.6, 0.8), truth=False)
@@ -26,8 +27,8 @@ def positives_of_one_group_left_out(
 ) -> "Subject":
     """Leave a share of one group's positives out of the training rows, as where they were never recorded.
 
-    It is the group, of the first sensitive attribute, with the most positives: others have too few to lose. The model
-    then overlooks members of it. Labels are right, and validation and test rows stay as they are.
+    It is the group, of the first sensitive attribute, with the fewest positives of those that have 150. The model then
+    overlooks members of it. Labels are right, and validation and test rows stay as they are.
 
     Severity: share of the group's positive training rows.
 
@@ -40,11 +41,12 @@ def positives_of_one_group_left_out(
     grouping = next(iter(train_groups.values()))
     own = (train_labels == positive) & (grouping.codes >= 0)
     counts = np.bincount(grouping.codes[own], minlength=len(grouping.names))
-    rows = np.flatnonzero(own & (grouping.codes == counts.argmax()))
-    if len(rows) < 2 * LEFT or np.count_nonzero(counts) < 2:
+    large = np.flatnonzero(counts >= ENOUGH)
+    if not len(large) or np.count_nonzero(counts) < 2:
         raise NotApplicable(
-            f"no group besides another one has {2 * LEFT} positive training rows to leave some out of"
+            f"no group beside another one has {ENOUGH} positive training rows to leave some out of"
         )
+    rows = np.flatnonzero(own & (grouping.codes == large[counts[large].argmin()]))
     gone = rng.permutation(rows)[: min(round(severity * len(rows)), len(rows) - LEFT)]
     keep = np.setdiff1d(np.arange(len(train_labels)), gone)
     return subject.with_split("train", subject.splits["train"].take(keep)).retrained()

@@ -104,7 +104,7 @@ def worst_of_shuffled_groups_first(
 
 @mitigation(
     targets=(*ODDS, "intersectional_odds_gap"),
-    strengths=(0.5, 1.0, 2.0),
+    strengths=(0.25, 0.5, 1.0),
     sham="adversary_that_looks_for_shuffled_groups",
     repairs=FAULT,
 )
