@@ -28,6 +28,7 @@ from roadworthy.procedures.remedies import (
     read_proofs,
     write_proofs,
 )
+from roadworthy.procedures.remedies.rows import MOST_ROWS
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import (
     DataOptions,
@@ -65,6 +66,7 @@ def adult_by_sex(folder: Path) -> Subject:
     return replace(subject, name="adult by sex", network=network, recipe=recipe)
 
 
+GROUPS = {"train": 4_000, "validation": 3_000, "test": 2_500}
 ADULT = {"adult": adult, "adult_by_sex": adult_by_sex}
 
 
@@ -115,6 +117,7 @@ def main() -> None:
             seeds=asked.seeds,
             options=options,
             store=store,
+            most_rows=GROUPS if name == "adult_by_sex" else MOST_ROWS,
             say=say,
         )
 

@@ -234,7 +234,7 @@ def test_a_number_is_cut_where_its_groups_are(trained: Subject) -> None:
     }
     old = replace(trained, splits=ages, roles=Roles(sensitive=("age",)))
     groups = asked_of(old, ["train_groups", "test_groups"])
-    steps = thresholds._steps(COLUMNS, old.splits["train"].inputs, groups["train_groups"])["age"]  # type: ignore[arg-type]  # noqa: SLF001
+    steps = thresholds._steps(COLUMNS, old.splits["train"].inputs, groups["train_groups"])["age"]  # type: ignore[arg-type]
     found = steps.group[np.searchsorted(steps.edges, old.splits["test"].inputs[:, 2], side="right")]  # type: ignore[index]
     assert (found == groups["test_groups"]["age"].codes).all()
 

@@ -1,5 +1,6 @@
 """Modules around a trained one: logits shifted by group, a second last layer. Apart because importing it imports torch."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -120,3 +121,37 @@ def two_logits(outputs: Tensor, kind: Kind) -> Tensor:
     if kind == "probabilities":
         outputs = outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
     return outputs
+
+
+class Mixed(nn.Module):
+    """Members that answer together by the mean of their probabilities, each with its share.
+
+    In training mode it is the first of them alone, so that it can be trained again as it was before it was mixed.
+
+    Parameters
+    ----------
+    members : sequence of nn.Module
+        For two classes.
+    kind : {"logits", "probabilities"}
+        What each gives.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], kind: Kind) -> None:
+        super().__init__()
+        self.kind: Kind = kind
+        self.members = nn.ModuleList(members)
+        self.register_buffer("shares", torch.full((len(members),), 1 / len(members)))
+
+    def prepare(self, inputs: Tensor) -> None:
+        """Let every member fit its preprocessing, where it has any."""
+        for member in self.members:
+            if hasattr(member, "prepare"):
+                member.prepare(inputs)  # type: ignore[operator]  # a hook, see Network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits (n, 2)."""
+        if self.training:
+            return self.members[0](inputs)
+        each = [two_logits(member(inputs), self.kind).log_softmax(dim=1) for member in self.members]
+        shares = self.get_buffer("shares").clamp_min(torch.finfo(torch.float32).tiny)
+        return (torch.stack(each, dim=2) + shares.log()).logsumexp(dim=2)

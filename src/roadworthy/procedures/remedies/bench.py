@@ -23,7 +23,7 @@ from roadworthy.procedures.fix.standing_in import with_test_rows_of
 from roadworthy.procedures.paired import direction_of
 from roadworthy.procedures.remedies.record import Proof, code_of
 from roadworthy.procedures.remedies.reviewer import OPTION, simulated_review, wants_review
-from roadworthy.procedures.remedies.rows import dealt_anew
+from roadworthy.procedures.remedies.rows import MOST_ROWS, dealt_anew
 from roadworthy.procedures.transforms import CannotApply, applied
 from roadworthy.results import Measurement
 from roadworthy.statistics import clopper_pearson, mean
@@ -83,7 +83,9 @@ class Bench:
         seed: int,
         options: Mapping[str, Mapping[str, object]],
         store: Store,
+        most_rows: Mapping[str, int] = MOST_ROWS,
     ) -> None:
+        self.most_rows = most_rows
         self.store = store
         self.registry = registry
         self.seed = seed
@@ -228,7 +230,7 @@ class Bench:
     def _before_and_after(self, trial: _Trial, repetition: int) -> "_Planted":
         key = (trial.fault.name, trial.at, repetition)
         if key not in self._planted_in:
-            subject = dealt_anew(self.subject, self._rng("split", repetition))
+            subject = dealt_anew(self.subject, self._rng("split", repetition), self.most_rows)
             assert subject.recipe is not None
             subject = subject.retrained(recipe=replace(subject.recipe, seed=1_000 + repetition))
             rng = self._rng(trial.fault.name, repetition)

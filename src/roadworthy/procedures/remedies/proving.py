@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from roadworthy.engine import Registry, Store
 from roadworthy.procedures.remedies.bench import Bench
 from roadworthy.procedures.remedies.record import Proof, Unproven
+from roadworthy.procedures.remedies.rows import MOST_ROWS
 from roadworthy.procedures.transforms import CannotApply
 from roadworthy.subject import Subject
 
@@ -25,6 +26,7 @@ def prove(
     seed: int = 0,
     options: Mapping[str, Mapping[str, object]] | None = None,
     store: Store | None = None,
+    most_rows: Mapping[str, int] = MOST_ROWS,
     say: Callable[[Proof | Unproven], None] | None = None,
 ) -> list[Proof | Unproven]:
     """Test remedies on a subject.
@@ -32,7 +34,7 @@ def prove(
     Parameters
     ----------
     subject : Subject
-        Its rows are pooled and split anew for each seed: at most 500 to train, 450 to validate, 900 to test.
+        Its rows are pooled and split anew for each seed.
     registry : Registry
     names : sequence of str
         Of mitigations; empty: all.
@@ -43,10 +45,12 @@ def prove(
         Of artifacts and checks.
     store : Store, optional
         Where trained models are kept; remedies of one fault share those without a remedy.
+    most_rows : mapping of split to int
+        By default 500 to train, 450 to validate, 900 to test; what is told by small groups takes more.
     say : callable, optional
         Receives each result as it comes.
     """
-    bench = Bench(subject, registry, seed, options or {}, store or Store())
+    bench = Bench(subject, registry, seed, options or {}, store or Store(), most_rows)
     found: list[Proof | Unproven] = []
     for name in names or registry.mitigations:
         marked = registry.mitigations[name]

@@ -1,6 +1,6 @@
 """The rows of a subject dealt anew: other ones to train, validate and test on for every seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +11,11 @@ MOST_ROWS = {"train": 500, "validation": 450, "test": 900}
 POOLED = ("train", "validation", "test")
 
 
-def dealt_anew(subject: Subject, rng: np.random.Generator) -> Subject:
-    """Return the subject with its rows dealt anew to splits of the sizes it has, smaller at most."""
-    sizes = {n: min(subject.splits[n].n, MOST_ROWS[n]) for n in POOLED if n in subject.splits}
+def dealt_anew(
+    subject: Subject, rng: np.random.Generator, most: Mapping[str, int] = MOST_ROWS
+) -> Subject:
+    """Return the subject with its rows dealt anew to splits of the sizes it has, and of `most` rows at most."""
+    sizes = {n: min(subject.splits[n].n, most[n]) for n in POOLED if n in subject.splits}
     pool = _joined([subject.splits[name] for name in sizes])
     order = rng.permutation(pool.n)
     splits: dict[str, Split] = {}
