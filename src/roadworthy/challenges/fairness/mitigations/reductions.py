@@ -1,5 +1,6 @@
 """A mixture of models found by fairlearn's reduction: each is trained on other weights and labels, together their odds are alike."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -119,8 +120,11 @@ def _mixture(
         max_iter=ROUNDS,
         run_linprog_step=True,
     )
-    # Rows of unknown group are trained on as a group of their own.
-    game.fit(np.arange(len(labels))[:, None], labels, sensitive_features=grouping.codes)
+    with warnings.catch_warnings():
+        # fairlearn 0.15 writes to pandas objects in a way that pandas 3 announces the end of; to go when it no longer does.
+        warnings.simplefilter("ignore")
+        # Rows of unknown group are trained on as a group of their own.
+        game.fit(np.arange(len(labels))[:, None], labels, sensitive_features=grouping.codes)
     shares = np.asarray(game.weights_, float)
     kept = np.flatnonzero(shares > LEAST_SHARE)
     found = [dict(game.predictors_[k].weights) for k in kept]
