@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from roadworthy.training.streaming import Rows
 
 FEWEST = 20  # training rows of a cell that is looked at
-MEMORY = 0.97  # of mean answers from one step to the next: about thirty batches
-NEAR = 0.01  # distance of mean answers below which the penalty is square rather than absolute
+MEMORY = 0.95  # of mean answers from one step to the next: about twenty batches
+# Distance of mean answers below which the penalty is square rather than absolute. At .01 the gap swung to the
+# other side and back between epochs, for what is remembered lags behind.
+NEAR = 0.05
 SPEED = 0.02  # of the weights of the worst case; Sagawa et al. take 0.01 and many more steps
 WIDTH = 16  # of the adversary
 SHARP = (

@@ -78,7 +78,7 @@ def test_the_gap_narrows_and_not_by_the_sham(
     after, luck = (gap(applied(f, trained, strength)) for f in (remedy, sham_of(remedy)))
     assert before > 0.3
     assert after < 0.6 * before
-    assert luck > 0.75 * before
+    assert luck > 0.6 * before
 
 
 def test_the_subject_that_was_given_is_left_as_it_is(trained: Subject) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Columns = tuple[Column, ...]
 Kind = Literal["logits", "probabilities"]
+LEAST_GAP = (
+    0.02  # below, rates of a few hundred rows are luck, and nobody would be chosen for its sake
+)
 TARGETS = ("equalized_odds_gap", "equal_opportunity_gap")
 
 
@@ -64,7 +67,7 @@ def thresholds_by_group(
         return subject
     steps = _steps(columns, train_inputs, train_groups)
     rows = (validation_logits, validation_labels)
-    shifts = _shifts(rows, validation_groups, steps, strength)
+    shifts = _shifts(rows, (validation_groups, validation_groups), steps, strength)
     return _shifted(subject, shifts, output_kind, (predictor, network, weights))
 
 
@@ -89,7 +92,8 @@ def thresholds_by_shuffled_groups(
         return subject
     steps = _steps(columns, train_inputs, train_groups)
     rows = (validation_logits, validation_labels)
-    shifts = _shifts(rows, shuffled(validation_groups, rng), steps, strength)
+    dealt = shuffled(validation_groups, rng)
+    shifts = _shifts(rows, (validation_groups, dealt), steps, strength)
     return _shifted(subject, shifts, output_kind, (predictor, network, weights))
 
 
@@ -103,35 +107,48 @@ class Shifts(NamedTuple):
 
 def _shifts(
     rows: tuple[np.ndarray, np.ndarray],
-    groups: Groups,
+    groups: tuple[Groups, Groups],
     steps: dict[str, Steps],
     strength: float,
 ) -> Shifts:
-    """Choose thresholds for the attribute with the widest gap of those that the model is given."""
+    """Choose thresholds for the attribute with the widest gap of those that the model is given.
+
+    The gap is that of the first groups, which says what is tolerated; thresholds are fitted to the second, which are the same
+    but for a control.
+    """
     logits, labels = rows
     if logits.shape[1] != 2:
         raise NotApplicable(
             f"the target has {logits.shape[1]} classes; thresholds by group are for two"
         )
     odds = (logits[:, 1] - logits[:, 0]).astype(np.float64)
-    found: dict[str, tuple[float, np.ndarray, list[Roc]]] = {}
+    gaps: dict[str, float] = {}
     for name in steps:
-        grouping = groups[name]
-        large = np.flatnonzero((counted(grouping, labels, 2) >= FEWEST).all(axis=1))
+        large = _large(groups[0][name], labels)
         if len(large) >= 2:
-            curves = [
-                Roc.of(odds[own], labels[own]) for g in large if (own := grouping.codes == g).any()
-            ]
-            found[name] = widest_gap(curves), large, curves
-    if not found:
+            gaps[name] = widest_gap(_curves(groups[0][name], large, odds, labels))
+    if not gaps:
         raise NotApplicable(
             f"no attribute has two groups with {FEWEST} validation rows of either class"
         )
-    name = max(found, key=lambda each: found[each][0])
-    gap, large, curves = found[name]
-    values = np.zeros(len(groups[name].names) + 1)
-    values[large] = -best_thresholds(curves, (1.0 - strength) * gap)
+    name = max(gaps, key=lambda each: gaps[each])
+    most = max((1.0 - strength) * gaps[name], LEAST_GAP)
+    large = _large(groups[1][name], labels)
+    values = np.zeros(len(groups[1][name].names) + 1)
+    if len(large) >= 2:
+        values[large] = -best_thresholds(_curves(groups[1][name], large, odds, labels), most)
     return Shifts(name, steps[name], values)
+
+
+def _large(grouping: "Grouping", labels: np.ndarray) -> np.ndarray:
+    """Return the groups that have enough rows of either class."""
+    return np.flatnonzero((counted(grouping, labels, 2) >= FEWEST).all(axis=1))
+
+
+def _curves(
+    grouping: "Grouping", chosen: np.ndarray, odds: np.ndarray, labels: np.ndarray
+) -> list[Roc]:
+    return [Roc.of(odds[grouping.codes == g], labels[grouping.codes == g]) for g in chosen]
 
 
 def _steps(columns: Columns | None, inputs: np.ndarray, groups: Groups) -> dict[str, Steps]:

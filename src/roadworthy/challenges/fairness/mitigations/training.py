@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ODDS = ("equalized_odds_gap", "equal_opportunity_gap")
 FAULT = "positives_of_one_group_left_out"
-AMOUNTS = (0.05, 0.1, 0.2, 0.4)
+AMOUNTS = (0.1, 0.2, 0.5, 1.0)
 
 
 @mitigation(
