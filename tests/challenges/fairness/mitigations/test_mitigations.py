@@ -228,3 +228,30 @@ def test_one_group_alone_is_nothing_to_compare(
     }
     with pytest.raises(NotApplicable, match=r"groups? "):
         applied(remedy, replace(trained, splits=women), 0.5)
+
+
+def with_sex(given: Subject, codes: Callable[[np.ndarray], np.ndarray]) -> Subject:
+    """The same people, whose group follows from their label and their group."""
+    splits = {}
+    for name, split in given.splits.items():
+        both = np.stack([split.target, split.attributes["sex"].values])  # type: ignore[arg-type]
+        splits[name] = replace(split, attributes={"sex": Attribute(codes(both), ("f", "m"))})
+    return replace(given, splits=splits)
+
+
+@pytest.mark.parametrize("remedy", [*TRAINED[:4], *FITTED])
+def test_an_attribute_that_is_the_label_is_nothing_to_make_alike(
+    remedy: Callable[..., Subject], trained: Subject
+) -> None:
+    with pytest.raises(NotApplicable, match=r"no (class|attribute) has"):
+        applied(remedy, with_sex(trained, lambda both: both[0]), 0.5)
+
+
+@pytest.mark.parametrize("remedy", TRAINED)
+def test_a_group_of_which_all_are_positive_is_compared_where_it_can_be(
+    remedy: Callable[..., Subject], trained: Subject
+) -> None:
+    # Of the negatives all are of group 0; of the positives both are.
+    made = applied(remedy, with_sex(trained, lambda both: both[0] * both[1]), 0.5)
+    (weights_of,) = asked_of(made, ["weights"]).values()
+    assert all(np.isfinite(each).all() for each in weights_of.values())
