@@ -133,14 +133,16 @@ def ours(folder: Path, seed: int, name: str, strength: float) -> list[float]:
 
 def thresholds_of_fairlearn(folder: Path, seed: int) -> list[float]:
     from fairlearn.postprocessing import ThresholdOptimizer
+    from sklearn.base import BaseEstimator, ClassifierMixin
 
     subject = adult(folder, seed)
     clock = process_time()
     wanted = ["validation_probabilities", "test_probabilities"]
     held_out, p = values_of(subject, wanted, Store())
 
-    class Known:
-        classes_ = np.array([0, 1])
+    class Known(ClassifierMixin, BaseEstimator):
+        def __init__(self) -> None:
+            self.classes_ = np.array([0, 1])
 
         def fit(self, *_: object) -> "Known":
             return self
