@@ -120,7 +120,7 @@ def unexplained_answers(
 ) -> Measurement:
     """Share of the model's answers that the best simple stand-in does not repeat.
 
-    A tree of 16 leaves, a linear model with about twenty weights a class and, where the package `interpret` is installed, an explainable boosting machine
+    A tree of 16 leaves, a linear model with about twenty weights a class and, for tables where the package `interpret` is installed, an explainable boosting machine
     learn to answer as the model does (Craven & Shavlik 1996, NeurIPS 8); the one that does so best on training rows which it has not seen is taken. What it
     does not repeat is not explained by it: an explanation that is faithful on nine rows in ten misleads on the tenth (Rudin 2019, Nature Machine Intelligence 1).
 
@@ -202,17 +202,20 @@ def _answers(
     seen = views.take(rows)
     return {
         name: fitted(seen, learned).predict(of(asked)).astype(np.int64)
-        for name, (fitted, of) in kinds().items()
+        for name, (fitted, of) in kinds(views.columns).items()
     }
 
 
-def kinds() -> dict[str, Any]:  # Any: pairs of functions
-    """Return the kinds of simple models: how each is fitted, and what it looks at."""
+def kinds(columns: "tuple[Column, ...] | None") -> dict[str, Any]:  # Any: pairs of functions
+    """Return the kinds of simple models: how each is fitted, and what it looks at.
+
+    Curves of columns can be read where there are columns: of an array boosting would take a minute, and say nothing.
+    """
     found: dict[str, Any] = {
         TREE: (_tree, Views.plain),
         LINEAR: (_linear, lambda views: views.features),
     }
-    if _has_interpret():
+    if columns is not None and _has_interpret():
         found[ADDITIVE] = (_additive, Views.plain)
     return found
 
