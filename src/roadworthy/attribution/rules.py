@@ -149,10 +149,11 @@ def _chosen(call: Call, there: Call, out: Tensor) -> Tensor:
 
 _POOLS: dict[str, Callable[..., Any]] = {kind: function for function, kind in POOLS.items()}
 
+# Sorted: the order of a set differs from process to process, and with it the identity of what looks a rule up.
 RULES: dict[str, Rule] = {
-    **{kind: partial(_elementwise, straight=False) for kind in SMOOTH},
-    **{kind: partial(_elementwise, straight=True) for kind in STRAIGHT},
-    **dict.fromkeys(_POOLS, _pooled),
+    **{kind: partial(_elementwise, straight=False) for kind in sorted(SMOOTH)},
+    **{kind: partial(_elementwise, straight=True) for kind in sorted(STRAIGHT)},
+    **dict.fromkeys(sorted(_POOLS), _pooled),
     "pow": _power,
     "__pow__": _power,
     "__rpow__": _power,
@@ -164,6 +165,6 @@ RULES: dict[str, Rule] = {
     "softmax": partial(softmax, logarithm=False),
     "log_softmax": partial(softmax, logarithm=True),
     "logsumexp": logsumexp,
-    **dict.fromkeys(CHOICES, _chosen),
+    **dict.fromkeys(sorted(CHOICES), _chosen),
 }
 """Steps that are not linear, each with how it hands a difference back."""
