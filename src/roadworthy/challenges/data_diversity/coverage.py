@@ -38,7 +38,7 @@ class _Group:
     of_reference: int
 
 
-@artifact(stored=False)
+@artifact()
 def reference_shares(
     group_levels: Mapping[str, Any], *, shares: str = ""
 ) -> Shares:  # Any: names, edges

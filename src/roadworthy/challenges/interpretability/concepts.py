@@ -22,7 +22,7 @@ MOST_ROWS = 200
 WAY = 'name examples in a subject.py: `subject_from(...).with_given(concepts={"striped": inputs})`'
 
 
-@artifact(stored=False)
+@artifact()
 def concepts() -> Mapping[str, np.ndarray]:
     """Examples of each concept, by its name: (k, ...) inputs each. The user's own take its place."""
     raise NotApplicable(f"no concepts are named; {WAY}")

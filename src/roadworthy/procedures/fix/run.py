@@ -22,6 +22,7 @@ from roadworthy.procedures.fix.workshop import Means, Workshop, mark_of
 from roadworthy.procedures.proof import ProofLog
 from roadworthy.results import EFFECTS_VERSION, Audit, Effect, Fix
 from roadworthy.subject import Subject
+from roadworthy.subject.fields import SPLITS
 from roadworthy.subject.label_review import LabelReview
 
 MEANS: Mapping[str, Means] = {
@@ -327,9 +328,10 @@ class _Counter:
     def __init__(self, registry: Registry, emit: Callable[[object], None] | None) -> None:
         self._emit = emit
         self._live = {
-            name
+            split + name
             for name, marked in registry.artifacts.items()
             if isinstance(marked.mark, ArtifactMark) and not marked.mark.stored
+            for split in (("",) if marked.mark.per is None else (f"{s}_" for s in SPLITS))
         }
         self.computed = 0
         self.reused = 0
