@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from roadworthy.engine import CheckMark, Marked, Missing, Outcome, Registry, Sto
 from roadworthy.engine.graph import Graph, resolve
 from roadworthy.engine.identity import Identifier
 from roadworthy.procedures.absent_device import with_way_out
+from roadworthy.procedures.paired import again, pairing, redrawing
 from roadworthy.procedures.paired.again import Reaching, Unreachable
 from roadworthy.procedures.paired.pairing import Fields, Pairs, paired_rows, same_values
 from roadworthy.procedures.paired.redrawing import (
@@ -22,6 +24,26 @@ from roadworthy.procedures.paired.redrawing import (
     redrawn_difference,
 )
 from roadworthy.results import Fact, Measurement, Requirement
+from roadworthy.statistics import (
+    from_replicates,
+    limit,
+    measured,
+    paired_mean_difference,
+    paired_rate_difference,
+    quantiles_on,
+)
+from roadworthy.statistics.intervals import exact_end
+
+STATISTICS = (
+    exact_end,
+    from_replicates,
+    limit,
+    measured,
+    paired_mean_difference,
+    paired_rate_difference,
+    quantiles_on,
+)
+"""What the interval of a difference rests on."""
 
 
 @dataclass(frozen=True)
@@ -259,8 +281,17 @@ class Comparison:
 
 @cache
 def _code() -> str:
-    """Return what tells this way of comparing from an earlier one."""
-    return Identifier().of((redrawn_difference, independent_difference, Reaching)).digest
+    """Return what tells this way of comparing from an earlier one.
+
+    The files of how rows are redrawn, as text, and the statistics that they rest on. Followed into the engine, an identity
+    would come to what is imported in this process, which differs from one to the next.
+    """
+    digest = sha256()
+    for module in (again, pairing, redrawing):
+        assert module.__file__ is not None
+        digest.update(Path(module.__file__).read_bytes())
+    digest.update(Identifier().of(STATISTICS).digest.encode())
+    return digest.hexdigest()
 
 
 def _one(check: str, before: Outcome, after: Outcome, drawn: Measurement | None) -> Compared:
