@@ -98,6 +98,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="+", choices=tuple(SUBJECTS), default=tuple(SUBJECTS))
     given = parser.parse_args()
     print(f"{'':15s}{'default':>9s}{'random':>9s}{'tuned':>9s}", end="")
-    print(f"{'default - tuned':>27s}{'random - tuned':>27s}{'CPU s, random, tuned':>20s}")
+    print(f"{'default - tuned':>27s}{'random - tuned':>27s}{'CPU s, random, tuned':>24s}")
     for name in given.only:
         compared(name, SUBJECTS[name](given.data), given.trials, given.seeds)
