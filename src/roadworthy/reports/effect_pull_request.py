@@ -86,18 +86,18 @@ def _matrix(laid: Matrix) -> str:
         return ""
     names = [f"`{_code(row.candidate.mitigation)}`" for row in rows]
     lines = [f"| | {' | '.join(names)} |", f"| --- | {' | '.join('---' for _ in rows)} |"]
-    for i, column in enumerate(laid.columns):
+    for i, (name, column) in enumerate(zip(laid.names, laid.columns, strict=True)):
         unit = f" ({safe(column.unit)})" if column.unit else ""
         cells = [row.cells[i] for row in rows]
         said = [
             f"**{c.look.symbol} {c.size}**" if c.target else f"{c.look.symbol} {c.size}"
             for c in cells
         ]
-        lines.append(f"| {safe(column.name)}{unit} | {' | '.join(s.strip() for s in said)} |")
+        lines.append(f"| {safe(name)}{unit} | {' | '.join(s.strip() for s in said)} |")
     key = ", ".join(f"{EFFECTS[s].symbol} {EFFECTS[s].word.lower()}" for s in laid.states)
     lines += ["", f"{key}; bold: the target."]
-    for name, checks in laid.untouched:
-        lines += ["", f"Untouched by every repair, {safe(name.lower())}: {len(checks)}."]
+    for challenge, checks in laid.untouched:
+        lines += ["", f"Untouched by every repair, {safe(challenge.lower())}: {len(checks)}."]
     return "\n".join(["### What each repair did to each check", "", *lines])
 
 

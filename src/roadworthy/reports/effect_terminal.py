@@ -166,20 +166,20 @@ def _matrix(laid: Matrix, width: int) -> Iterator[Line]:
     rows = [row for row in laid.rows if row.cells]
     if not rows or width < NARROW:
         return
-    name = min(NAME, max(len(column.name) for column in laid.columns) + 2)
+    name = min(NAME, max(len(each) for each in laid.names) + 2)
     at_once = max(1, (width - name) // CELL)
     for start in range(0, len(rows), at_once):
         shown = rows[start : start + at_once]
         yield text(""), text("")
         numbers = "".join(f"{f'[{start + i + 1}]':<{CELL}}" for i in range(len(shown)))
         yield text(" " * name), text(numbers, "bold")
-        for i, column in enumerate(laid.columns):
+        for i, said in enumerate(laid.names):
             line = text("")
             for cell in (row.cells[i] for row in shown):
                 parts = (cell.look.symbol, cell.size, "◂" if cell.target else "")
-                said = " ".join(part for part in parts if part)
-                line.append(f"{said:<{CELL}}", style=STYLE[cell.state])
-            yield text(f"{_cut(column.name, name - 1):<{name}}"), line
+                found = " ".join(part for part in parts if part)
+                line.append(f"{found:<{CELL}}", style=STYLE[cell.state])
+            yield text(f"{_cut(said, name - 1):<{name}}"), line
         for i, row in enumerate(shown):
             called = effect_words.in_sentence(row.candidate.mitigation)
             yield text(f"[{start + i + 1}] ", "bold"), text(called, "dim")

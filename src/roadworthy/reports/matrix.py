@@ -91,6 +91,15 @@ class Matrix:
         """All columns, from left to right."""
         return tuple(column for group in self.groups for column in group.columns)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each column is called where no challenge stands above it."""
+        return tuple(
+            column.name if column.check else f"{group.name}: {column.name}"
+            for group in self.groups
+            for column in group.columns
+        )
+
 
 def matrix(fix: Fix, most: int = MOST_COLUMNS) -> Matrix:
     """Lay out a fix; checks that nothing touched, or that were never measured, have no column."""
