@@ -93,9 +93,8 @@ def test_the_table_of_a_fix_has_a_line_per_repair_and_check_and_one_where_nothin
 def test_checks_that_stand_together_say_of_which_challenge_they_are() -> None:
     for said in (shown(reports.fix_console(made.many()), 100), reports.fix_markdown(made.many())):
         together = re.findall(r"[^\n|]*\d+ (?:more|checks?) ", said)
-        assert together and all(re.search(r"[A-Z][a-z ]+: \d+", each) for each in together), (
-            together
-        )
+        assert together
+        assert all(re.search(r"[A-Z][a-z ]+: \d+", each) for each in together), together
 
 
 def test_harm_beyond_its_margin_fails_the_build_and_harm_left_open_is_skipped() -> None:
