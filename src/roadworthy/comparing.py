@@ -69,7 +69,7 @@ def diff(
             "audit": {"profile": profile, "seed": seed, "device": device, "fail_on": fail_on},
         },
     )
-    sides = [_side(each) for each in (before, after)]
+    sides = _sides((before, after))
     where = Path(store) if store else None
     return _diff(sides, settings, engine.Registry.discover(plugins), where, progress)
 
@@ -101,7 +101,7 @@ def compare(
         None, {"checks": {"only": only, "skip": skip}, "audit": {"profile": profile}}
     )
     where = Path(store) if store else None
-    sides = [_side(each) for each in subjects]
+    sides = _sides(subjects)
     return _compare(sides, settings, engine.Registry.discover(), where, progress)
 
 
@@ -130,7 +130,7 @@ def from_command_line(
         raise UserError(
             "LaTeX is for a table of three or more. Two are compared as markdown, html, csv, json or junit."
         )
-    sides = [_side(name, trust=trust) for name in named]
+    sides = _sides(named, trust=trust)
     progress = False if quiet else None
     if len(sides) > 2:
         report = _compare(sides, settings, registry, store, progress)
@@ -147,6 +147,28 @@ def from_command_line(
 
 
 Side = Subject | Report
+
+
+def _sides(given: Sequence[Any], *, trust: bool = False) -> list[Side]:  # Any: as for `diff`
+    """Read every side; audits of one name are told apart by their folders."""
+    sides = [_side(each, trust=trust) for each in given]
+    names = [_name(side) for side in sides]
+    return [
+        _called(side, f"{name} ({_folder(each).name})")
+        if isinstance(side, Report) and isinstance(each, str | Path) and names.count(name) > 1
+        else side
+        for each, side, name in zip(given, sides, names, strict=True)
+    ]
+
+
+def _folder(given: str | Path) -> Path:
+    path = Path(given).resolve()
+    return path if path.is_dir() else path.parent
+
+
+def _called(report: Report, name: str) -> Report:
+    summary = replace(report.audit.subject, name=name)
+    return replace(report, audit=replace(report.audit, subject=summary))
 
 
 def _side(given: Any, *, trust: bool = False) -> Side:  # Any: as for `diff`

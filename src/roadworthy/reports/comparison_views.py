@@ -80,17 +80,17 @@ def comparison_markdown(compared: Comparison) -> str:
         cells = [_marked(cell) for cell in row.cells]
         check = f"`{raw(row.check).replace('`', '').replace('|', '')}`"
         lines.append(f"| {check} | {safe(unit_words(row))} | {' | '.join(cells)} |")
-    said = f"{wording.counted(len(compared.names), 'subject')} compared. {NOTE}"
+    said = f"{wording.counted(len(compared.names), 'subject')} compared. {NOTE.format('Bold')}"
     return fitted(
         [
             "## " + said.split(".", maxsplit=1)[0],
-            f"*Evidence, not certification.* {NOTE}",
+            f"*Evidence, not certification.* {NOTE.format('Bold')}",
             "\n".join(lines),
         ]
     )
 
 
-NOTE = "Value [95 % interval] and verdict. Bold: the best of its row, where its interval overlaps with no other."
+NOTE = "Value [95 % interval] and verdict. {}: the best of its row, where its interval overlaps with no other."
 
 
 def comparison_html(compared: Comparison) -> str:
@@ -106,7 +106,7 @@ def comparison_html(compared: Comparison) -> str:
         cell_words=cell_words,
         unit_words=unit_words,
         direction_words=direction_words,
-        note=NOTE,
+        note=NOTE.format("Shaded"),
         same_profile=len(set(compared.profiles)) < 2,
     )
 
