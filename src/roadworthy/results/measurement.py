@@ -61,6 +61,7 @@ class Fact:
     kind: Literal["fact"] = "fact"
 
 
+DoubtCode = Literal["unreliable", "insufficient_n"]
 Distribution = Counts | TwoCounts | Estimate | Quantiles | Fact
 
 
@@ -110,22 +111,27 @@ class Measurement:
 
 @dataclass(frozen=True)
 class DoubtedMeasurement(Measurement):
-    """A measurement whose instrument may have failed: it never passes.
+    """A measurement that may have missed harm: it never passes.
 
     Parameters
     ----------
     doubts : tuple of str
         Sentences without a full stop that say why the harm may be larger than it was found to be.
+    code : str
+        "unreliable" where the instrument may have failed; "insufficient_n" where a part had too few examples to take part.
     """
 
     doubts: tuple[str, ...] = ()
+    code: DoubtCode = "unreliable"
 
 
-def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
+def doubted(
+    measurement: Measurement, doubts: tuple[str, ...], code: DoubtCode = "unreliable"
+) -> Measurement:
     """Return the measurement with reasons to doubt it; itself where there is none."""
     if not doubts:
         return measurement
     # Any: the values of its fields, by name
     known: dict[str, Any] = {f.name: getattr(measurement, f.name) for f in fields(measurement)}
-    known["doubts"] = doubts
+    known |= {"doubts": doubts, "code": code}
     return DoubtedMeasurement(**known)

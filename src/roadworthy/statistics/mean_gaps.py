@@ -153,9 +153,7 @@ def _moved(values: FloatArray, ordered: FloatArray, *, up: bool) -> FloatArray:
     return np.concatenate([values, ordered[:taken]])
 
 
-def _limits(
-    pairs: _Pairs, probability: float, bounds: tuple[float, float] | None
-) -> FloatArray:
+def _limits(pairs: _Pairs, probability: float, bounds: tuple[float, float] | None) -> FloatArray:
     """Return one end for every pair, Hall's transformation taken back as in `means`."""
     from scipy.special import stdtrit
 
