@@ -55,7 +55,7 @@ def label_bias_bounds(
 
     The true and false positive rates take the labels for the truth. If in each group up to a share `wrong` of all
     rows had the other label (5 % unless set: `--set label_bias_bounds.wrong=0.1`), the larger of the two gaps
-    would lie between these bounds. Which labels are wrong cannot be told from the data alone: this is no estimate, and
+    would lie between these bounds, whichever of the two that then is. Which labels are wrong cannot be told from the data alone: this is no estimate, and
     says nothing of chance. Labels checked by another way, even a few hundred, say more. Groups below the fewest
     that are judged are left out.
 
@@ -89,15 +89,23 @@ def label_bias_bounds(
             f"no attribute has two groups with {enough.fewest} positives or {enough.fewest} negatives"
         )
     worst = max(range(len(found)), key=lambda i: found[i][0])
-    value, low, high, n = found[worst]
+    widest = max(range(len(found)), key=lambda i: found[i][2])
+    value, n = found[worst][0], found[worst][3]
+    # The larger of several gaps is at least the largest they must be, and at most the largest they may be.
+    low, high = max(bounds[1] for bounds in found), found[widest][2]
     closing = rows[worst][-1]
     details = (
-        f"By {rows[worst][0]}, the gap in the {rows[worst][1]} is {percent(value)} by the labels as they are. With up to "
-        f"{percent(wrong)} of each group's labels wrong it may be anything from {percent(low)} to {percent(high)}. "
+        f"By {rows[worst][0]}, the gap in the {rows[worst][1]} is {percent(value)} by the labels as they are, the largest. With "
+        f"up to {percent(wrong)} of each group's labels wrong the largest may be anything from {percent(low)} to {percent(high)}"
         + (
-            "No share of wrong labels closes it."
+            ". "
+            if widest == worst
+            else f": that in the {rows[widest][1]} by {rows[widest][0]} may be largest. "
+        )
+        + (
+            "No share of wrong labels closes the first."
             if closing is None
-            else f"It could be no gap at all from {percent(float(closing))} wrong labels on."
+            else f"The first could be no gap at all from {percent(float(closing))} wrong labels on."
         )
     )
     header = (
