@@ -66,10 +66,9 @@ def test_a_class_with_too_few_rows_does_not_hide_the_other() -> None:
     fair = unfair_slices(conditions, half, labels, 0 * answers, TASK)
     assert fair.high < 0.1
     assert isinstance(fair, DoubtedMeasurement)
+    few, both = conditions.take(np.arange(25, 85)), slice(25, 85)
     with pytest.raises(NotApplicable, match="missed positives: no part of the 30 rows"):
-        first = slice(25, 85)
-        few = conditions.take(np.arange(25, 85))
-        unfair_slices(few, half[first], labels[first], answers[first], TASK)
+        unfair_slices(few, half[both], labels[both], answers[both], TASK)
 
 
 def subject(labels: np.ndarray) -> Subject:
