@@ -79,8 +79,8 @@ def rows_weighed_to_the_reference(
 ) -> "Subject":
     """Weigh training rows so that every group has the share that it has in the reference population.
 
-    Raking over the sensitive attributes (Deming & Stephan 1940, Annals of Mathematical Statistics 11) to the shares that were stated, else to those of
-    validation rows; the strength is the power of the weights. The rows of a group that is few count for many, which makes what is learned of it
+    Raking over the sensitive attributes (Deming & Stephan 1940, Annals of Mathematical Statistics 11) to the shares that were stated, else (attribute by attribute) to
+    those of validation rows; the strength is the power of the weights. The rows of a group that is few count for many, which makes what is learned of it
     less certain: the measured coverage counts them as fewer for it. Inputs, labels and architecture stay.
     """
     if strength == 0.0:
@@ -153,9 +153,8 @@ def _wanted(
     """Return the share that each group of each attribute should have, in the order of its names."""
     found: dict[str, np.ndarray] = {}
     for attribute, grouping in train.items():
-        if stated is not None:
-            if attribute in stated:
-                found[attribute] = np.array([stated[attribute].get(n, 0.0) for n in grouping.names])
+        if stated is not None and attribute in stated:
+            found[attribute] = np.array([stated[attribute].get(n, 0.0) for n in grouping.names])
         elif validation is not None and attribute in validation:
             sizes = validation[attribute].sizes
             found[attribute] = sizes / max(int(sizes.sum()), 1)
