@@ -61,7 +61,6 @@ class Fact:
     kind: Literal["fact"] = "fact"
 
 
-DoubtCode = Literal["unreliable", "insufficient_n"]
 Distribution = Counts | TwoCounts | Estimate | Quantiles | Fact
 
 
@@ -117,21 +116,34 @@ class DoubtedMeasurement(Measurement):
     ----------
     doubts : tuple of str
         Sentences without a full stop that say why the harm may be larger than it was found to be.
-    code : str
-        "unreliable" where the instrument may have failed; "insufficient_n" where a part had too few examples to take part.
     """
 
     doubts: tuple[str, ...] = ()
-    code: DoubtCode = "unreliable"
 
 
-def doubted(
-    measurement: Measurement, doubts: tuple[str, ...], code: DoubtCode = "unreliable"
-) -> Measurement:
+@dataclass(frozen=True)
+class ShortMeasurement(DoubtedMeasurement):
+    """A measurement of which a part had too few examples to be judged: it never passes either, but more of them would help.
+
+    The doubts name the part.
+    """
+
+
+def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
     """Return the measurement with reasons to doubt it; itself where there is none."""
     if not doubts:
         return measurement
     # Any: the values of its fields, by name
     known: dict[str, Any] = {f.name: getattr(measurement, f.name) for f in fields(measurement)}
-    known |= {"doubts": doubts, "code": code}
+    known["doubts"] = doubts
     return DoubtedMeasurement(**known)
+
+
+def short_of_examples(measurement: Measurement, parts: tuple[str, ...]) -> Measurement:
+    """Return the measurement with sentences on the parts that have too few examples; itself where there is none."""
+    if not parts:
+        return measurement
+    whole = doubted(measurement, parts)
+    # Any: the values of its fields, by name
+    known: dict[str, Any] = {f.name: getattr(whole, f.name) for f in fields(whole)}
+    return ShortMeasurement(**known)

@@ -1,6 +1,6 @@
 """The verdict on a measurement that may have missed harm: its instrument failed, or a part had too few examples."""
 
-from roadworthy.results import DoubtedMeasurement, Measurement, Requirement
+from roadworthy.results import DoubtedMeasurement, Measurement, Requirement, ShortMeasurement
 from roadworthy.statistics.verdicts import Judgement, judge
 
 
@@ -21,7 +21,7 @@ def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -
     if not isinstance(measurement, DoubtedMeasurement) or found.verdict == "fail":
         return found
     doubts, is_short = "; ".join(measurement.doubts), found.reason_code == "insufficient_n"
-    if measurement.code == "insufficient_n":
+    if isinstance(measurement, ShortMeasurement):
         needed = found.examples_needed if is_short else None
         reason = f"Too few for a pass: {doubts}. {found.reason}"
         return Judgement("inconclusive", "insufficient_n", reason, found.p_value, needed)

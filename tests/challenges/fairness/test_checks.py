@@ -271,12 +271,15 @@ def test_an_attribute_of_which_one_group_alone_is_known_keeps_the_others_from_pa
     sex = [("f", "m")[i % 2] for i in range(n)]
     race = ["white" if u < known else "" for u in rng.random(n)]
     labels, said = rng.integers(0, 2, n), np.arange(n) // 2 % 2
-    recorded = {"predicted": said}
-    if name == "calibration_gap":
-        recorded = {"probabilities": np.full((n, 2), 0.5)}
-    one = recorded_subject(labels, {"sex": sex}, **recorded)
-    assert verdict_of(name, measure(one, name))[0] == "pass"
-    both = measure(recorded_subject(labels, {"sex": sex, "race": race}, **recorded), name)
+    chances = np.full((n, 2), 0.5)
+
+    def of(groups: dict[str, list[str]]) -> Measurement:
+        if name == "calibration_gap":
+            return measure(recorded_subject(labels, groups, probabilities=chances), name)
+        return measure(recorded_subject(labels, groups, predicted=said), name)
+
+    assert verdict_of(name, of({"sex": sex}))[0] == "pass"
+    both = of({"sex": sex, "race": race})
     assert verdict_of(name, both) == ("inconclusive", "unreliable")
     assert isinstance(both, DoubtedMeasurement)
     assert f"the group by race is not known for {race.count(''):,} rows" in both.doubts

@@ -201,7 +201,8 @@ def _details(worst: _Group) -> str:
 def _never_known(train: Groups | None, test: Groups | None, stated: Shares) -> tuple[str, ...]:
     """Return sentences on the attributes that cannot be looked at, because no row of one side has a known group."""
     said: list[str] = []
-    for attribute in dict.fromkeys((*stated, *(train or {}))):
+    attributes: list[str] = [*stated, *(name for name in train or {} if name not in stated)]
+    for attribute in attributes:
         sides = {"training": train, "test": {} if attribute in stated else test}
         for side, groups in sides.items():
             if groups is None or (side == "test" and attribute not in groups):

@@ -4,6 +4,7 @@ Rates that are conditioned on the label cannot see that the label itself is unfa
 in the data tells a biased label from a true difference, so nothing is estimated here: a share is assumed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,25 +90,9 @@ def label_bias_bounds(
             f"no attribute has two groups with {enough.fewest} positives or {enough.fewest} negatives"
         )
     worst = max(range(len(found)), key=lambda i: found[i][0])
-    widest = max(range(len(found)), key=lambda i: found[i][2])
     value, n = found[worst][0], found[worst][3]
     # The larger of several gaps is at least the largest they must be, and at most the largest they may be.
-    low, high = max(bounds[1] for bounds in found), found[widest][2]
-    closing = rows[worst][-1]
-    details = (
-        f"By {rows[worst][0]}, the gap in the {rows[worst][1]} is {percent(value)} by the labels as they are, the largest. With "
-        f"up to {percent(wrong)} of each group's labels wrong the largest may be anything from {percent(low)} to {percent(high)}"
-        + (
-            ". "
-            if widest == worst
-            else f": that in the {rows[widest][1]} by {rows[widest][0]} may be largest. "
-        )
-        + (
-            "No share of wrong labels closes the first."
-            if closing is None
-            else f"The first could be no gap at all from {percent(float(closing))} wrong labels on."
-        )
-    )
+    low, high = max(bounds[1] for bounds in found), max(bounds[2] for bounds in found)
     header = (
         "by",
         "rate",
@@ -124,8 +109,25 @@ def label_bias_bounds(
         between,
         unit="share of the positives, or negatives (difference between groups)",
         method="bounds under a stated share of wrong labels; chance plays no part",
-        details=details,
+        details=_details(rows, worst, f"{percent(low)} to {percent(high)}", percent(wrong)),
         evidence=(Table(title, header, tuple(rows)),),
+    )
+
+
+def _details(rows: Sequence[tuple[Cell, ...]], worst: int, between: str, wrong: str) -> str:
+    """Return the gap as labelled, what it may be, whose gap then is largest, and what closes it."""
+    by, rate, gap, *_, closing = rows[worst]
+    widest = max(rows, key=lambda row: float(row[4] or 0.0))
+    said = (
+        f"By {by}, the gap in the {rate} is {percent(float(gap or 0.0))} by the labels as they are, the largest. With up to "
+        f"{wrong} of each group's labels wrong the largest may be anything from {between}"
+    )
+    if widest is not rows[worst]:
+        said += f": that in the {widest[1]} by {widest[0]} may be largest"
+    if closing is None:
+        return f"{said}. No share of wrong labels closes the first."
+    return (
+        f"{said}. The first could be no gap at all from {percent(float(closing))} wrong labels on."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from roadworthy.challenges.fairness.rates import Enough, thin_sizes, unknown_groups
 from roadworthy.errors import NotApplicable
-from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted
+from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted, short_of_examples
 from roadworthy.statistics import largest_of, mean
 from roadworthy.statistics.mean_gaps import largest_mean_gap
 
@@ -85,8 +85,8 @@ def mean_gap(
     thin = [thin_sizes(by, each.names, each.sizes, enough) for by, each in groups.items()]
     told = {means.attribute for means in found}
     unknown = [unknown_groups(by, each.unknown) for by, each in groups.items() if by not in told]
-    code = "insufficient_n" if any(thin) else "unreliable"
-    return doubted(every, tuple(filter(None, (*thin, *unknown))), code)
+    why = tuple(filter(None, (*thin, *unknown)))
+    return (short_of_examples if any(thin) else doubted)(every, why)
 
 
 def _means_of(

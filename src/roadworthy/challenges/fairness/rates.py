@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from roadworthy.challenges.fairness.artifacts import Counts
-from roadworthy.results import Measurement, doubted
+from roadworthy.results import Measurement, doubted, short_of_examples
 from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
@@ -210,8 +210,7 @@ def doubted_by_groups(
         by = family.attribute, family.counted
         most[by] = max(family.unknown, most.get(by, 0))
     said = (unknown_groups(by, n, counted) for (by, counted), n in most.items())
-    code = "insufficient_n" if thin else "unreliable"
-    return doubted(measurement, (*thin, *filter(None, said)), code)
+    return (short_of_examples if thin else doubted)(measurement, (*thin, *filter(None, said)))
 
 
 def unknown_groups(attribute: str, unknown: int, counted: str = "rows") -> str | None:

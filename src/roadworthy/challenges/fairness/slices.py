@@ -7,7 +7,7 @@ import numpy as np
 
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Measurement, doubted
+from roadworthy.results import AtMost, Measurement, short_of_examples
 from roadworthy.statistics import largest_of
 from roadworthy.statistics.slices import (
     Conditions,
@@ -81,7 +81,7 @@ def unfair_slices(
     evidence = [e for noun, (_, slices, _) in found.items() for e in slices_told(slices, noun)]
     worst = largest_of([worst for worst, _, _ in found.values()])
     whole = replace(worst, details=details, evidence=tuple(evidence))
-    return doubted(whole, tuple(missed), "insufficient_n")
+    return short_of_examples(whole, tuple(missed))
 
 
 def _lower(sentence: str) -> str:
