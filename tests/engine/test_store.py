@@ -20,7 +20,15 @@ from roadworthy.engine import Store
 from roadworthy.engine.encoding import decode, encode
 from roadworthy.engine.temporary import Temporary
 from roadworthy.errors import UserError
-from roadworthy.results import Axis, Curve, Estimate, Measurement, Series
+from roadworthy.results import (
+    Axis,
+    Curve,
+    Estimate,
+    Measurement,
+    Series,
+    doubted,
+    short_of_examples,
+)
 
 KEY = "ab" * 32
 
@@ -82,6 +90,7 @@ def test_a_value_comes_back_as_it_was_down_to_the_last_type(tmp_path_factory, va
 @pytest.mark.parametrize(
     "value",
     [
+        *(doubted(MEASURED, ("misled",)), short_of_examples(MEASURED, ('"c" has 20',))),
         *(MEASURED, CURVE, {"a": [MEASURED]}, (1, (2, [3, {"4": None}]))),
         *(np.float32(1.5), np.bool_(True), np.datetime64("2026-11-20"), np.array(3.0)),
         *(np.array([1], ">i4"), np.zeros((0, 3)), np.array([]), np.array([], "U1"), 10**500),

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from roadworthy.challenges.data_diversity.coverage import group_coverage
+from roadworthy.challenges.data_diversity.slices import weak_slices
 from roadworthy.errors import NotApplicable
 from roadworthy.quantities.conditions import (
     cluster_centres,
@@ -45,10 +47,39 @@ def test_numbers_are_cut_at_the_quartiles_of_training_rows_and_few_values_taken_
     ]
 
 
-def test_a_value_that_training_never_had_is_no_condition() -> None:
+def test_values_that_training_never_had_are_one_condition() -> None:
     cuts = column_values(table(), COLUMNS)
-    found = conditions(COLUMNS, np.array([[10.0, 0.0, 7.0]]), cuts)
-    assert found.codes[0].tolist() == [0, 0, -1]
+    found = conditions(COLUMNS, np.array([[10.0, 0.0, 7.0], [10.0, np.nan, 8.0]]), cuts)
+    rooms = found.values[2]
+    assert [rooms[code] for code in found.codes[:, 2]] == [
+        "rooms is none of the training values"
+    ] * 2
+    assert found.values[1][found.codes[1, 1]] == "sex is missing"
+
+
+def test_categories_beyond_the_most_frequent_are_one_condition() -> None:
+    names = tuple(f"town {i}" for i in range(80))
+    rows = np.repeat(np.arange(70.0), np.where(np.arange(70) < 64, 3, 1))[:, None]
+    town = (Column("town", "category", names),)
+    found = conditions(town, np.array([[0.0], [66.0], [79.0]]), column_values(rows, town))
+    said = [found.values[0][code] for code in found.codes[:, 0]]
+    rest = "town is none of the 64 most frequent training values"
+    assert said == ["town is town 0", rest, rest]
+
+
+def test_a_category_that_only_test_rows_have_is_a_weak_part_and_lacks_its_training_rows() -> None:
+    rng = np.random.default_rng(3)
+    region = (Column("region", "category", ("a", "b", "c")),)
+    train = rng.integers(0, 2, (4_000, 1)).astype(float)
+    test = rng.choice(3, (4_000, 1), p=[0.4, 0.4, 0.2]).astype(float)
+    cuts = column_values(train, region)
+    of = conditions(region, test, cuts)
+    right = rng.random(4_000) < np.where(test[:, 0] == 2, 0.1, 0.9)
+    weak = weak_slices(of, rng.random(4_000) < 0.5, right)
+    assert weak.low > 0.7
+    assert "region is none of the training values" in weak.details
+    coverage = group_coverage(train_conditions=conditions(region, train, cuts), test_conditions=of)
+    assert coverage.value == 1.0
 
 
 def test_arrays_are_described_by_the_nearest_cluster_the_largest_first() -> None:

@@ -54,6 +54,41 @@ def test_at_the_bound_neither_side_errs_in_more_than_one_in_forty() -> None:
     assert sum(m.high < 0.3 for m in found) <= 36
 
 
+def test_of_values_all_alike_within_bounds_what_was_not_seen_is_the_interval() -> None:
+    # 30 values alike: a share 1 - .025^(1/30) = .1157 of all may be unseen. From .12 to -1 that is .1296 down, from
+    # .12 to 1 .1018 up; the other group of 1,000 alike at 0 adds .0037 either way. Distances by squares.
+    gap = largest_mean_gap([np.full(30, 0.12), np.zeros(1_000)], unit="s", bounds=(-1.0, 1.0))
+    assert gap.value == pytest.approx(0.12)
+    assert gap.low == 0.0
+    assert gap.high == pytest.approx(0.12 + np.hypot(0.1018, 0.0037), abs=1e-4)
+    far = largest_mean_gap([np.full(30, 0.9), np.zeros(1_000)], unit="s", bounds=(-1.0, 1.0))
+    assert far.low == pytest.approx(0.9 - np.hypot(0.1157 * 1.9, 0.0037), abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "other"), [(30, 5_000), (50, 5_000), (100, 5_000), (30, 30)])
+def test_chances_stated_alike_of_what_seldom_happens_are_judged_by_what_was_not_seen(
+    n: int, other: int
+) -> None:
+    rng = np.random.default_rng(n + other)
+    low = high = 0
+    for _ in range(1_000):
+        stated = rng.uniform(0.2, 0.8, other)
+        values = [0.12 - (rng.random(n) < 0.02), stated - (rng.random(other) < stated)]
+        found = largest_mean_gap(values, unit="s", bounds=(-1.0, 1.0))
+        low, high = low + (found.low > 0.1), high + (found.high < 0.1)
+    assert low <= 36  # 25 are expected at most; 36 or more would be seen once in 50 of such tests
+    assert high <= 36
+
+
+def test_bounds_change_nothing_where_values_vary() -> None:
+    rng = np.random.default_rng(6)
+    groups = [rng.uniform(-1, 1, 200), rng.uniform(-0.5, 1, 300)]
+    free, bounded = (
+        largest_mean_gap(groups, unit="s", bounds=bounds) for bounds in (None, (-1.0, 1.0))
+    )
+    assert (free.low, free.high) == (bounded.low, bounded.high)
+
+
 def test_every_deal_of_values_of_unknown_group_lies_within() -> None:
     rng = np.random.default_rng(3)
     for _ in range(30):

@@ -117,6 +117,22 @@ def test_only_the_half_that_confirms_enters_the_measured_excess() -> None:
     assert not any(row[-1] for row in slices_told(found, "mistakes")[0].rows)
 
 
+def test_a_majority_that_is_worse_than_the_rest_is_a_part() -> None:
+    rng = np.random.default_rng(5)
+    other = rng.integers(0, 3, 8_000)
+    sex = (rng.random(8_000) < 0.8).astype(np.int64)
+    rows = Conditions(
+        np.stack([sex, other], axis=1),
+        ("sex", "c"),
+        (("sex is f", "sex is m"), tuple(f"c is {v}" for v in range(3))),
+    )
+    wrong = rng.random(8_000) < np.where(sex == 1, 0.2, 0.02)
+    worst, found = largest_excess(rows, wrong, halves(8_000, rng), floor=200)
+    assert found[0].slice.name == "sex is m"
+    assert worst.low < 0.18 < worst.high
+    assert worst.low > 0.1
+
+
 def test_renaming_columns_and_shuffling_rows_changes_nothing() -> None:
     rng = np.random.default_rng(3)
     rows, half, wrong = noise(2000, rng), halves(2000, rng), rng.random(2000) < 0.2

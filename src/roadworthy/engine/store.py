@@ -23,6 +23,7 @@ RECORDS: tuple[type, ...] = (
     *(
         results.Measurement,
         results.DoubtedMeasurement,
+        results.ShortMeasurement,
         results.Counts,
         results.TwoCounts,
         results.Estimate,

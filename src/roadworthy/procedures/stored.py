@@ -5,6 +5,7 @@ from roadworthy import results
 STORED: tuple[type, ...] = (
     results.Measurement,
     results.DoubtedMeasurement,
+    results.ShortMeasurement,
     results.Counts,
     results.TwoCounts,
     results.Estimate,

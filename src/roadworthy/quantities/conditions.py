@@ -135,7 +135,10 @@ def second_half(source_rows: np.ndarray, content_hashes: np.ndarray | None = Non
 def _cut(
     column_of_inputs: np.ndarray, column: "Column", j: int, cuts: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the code of each row and a phrase for each code; the last one is of missing values."""
+    """Return the code of each row and a phrase for each code; the last two are of missing and of other values.
+
+    A value that training rows lack is a condition of its own: it is where a model has learnt nothing.
+    """
     present = np.isfinite(column_of_inputs)
     values = cuts.get(f"{j} values")
     if values is not None:
@@ -150,8 +153,13 @@ def _cut(
         codes = np.searchsorted(edges, np.where(present, column_of_inputs, 0.0), side="left")
         known = present
         phrases = _parts(column.name, edges)
-    codes = np.where(known, codes, -1)
-    return np.where(present, codes, len(phrases)), (*phrases, f"{column.name} is missing")
+    phrases = [*phrases, f"{column.name} is missing"]
+    codes = np.where(present, codes, len(phrases) - 1)
+    if values is not None:
+        codes = np.where(present & ~known, len(phrases), codes)
+        most = f"{MOST_CATEGORIES} most frequent " if len(values) == MOST_CATEGORIES else ""
+        phrases.append(f"{column.name} is none of the {most}training values")
+    return codes, tuple(phrases)
 
 
 def _spelled(column: "Column", value: float) -> str:

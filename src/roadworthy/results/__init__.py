@@ -46,8 +46,10 @@ from roadworthy.results.measurement import (
     Fact,
     Measurement,
     Quantiles,
+    ShortMeasurement,
     TwoCounts,
     doubted,
+    short_of_examples,
 )
 from roadworthy.results.requirement import AtLeast, AtMost, Requirement
 
@@ -93,10 +95,12 @@ __all__ = [
     "Review",
     "Scatter",
     "Series",
+    "ShortMeasurement",
     "SplitSize",
     "SubjectSummary",
     "Table",
     "TwoCounts",
     "Verdict",
     "doubted",
+    "short_of_examples",
 ]

@@ -110,7 +110,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class DoubtedMeasurement(Measurement):
-    """A measurement whose instrument may have failed: it never passes.
+    """A measurement that may have missed harm: it never passes.
 
     Parameters
     ----------
@@ -121,6 +121,14 @@ class DoubtedMeasurement(Measurement):
     doubts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ShortMeasurement(DoubtedMeasurement):
+    """A measurement of which a part had too few examples to be judged: it never passes either, but more of them would help.
+
+    The doubts name the part.
+    """
+
+
 def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
     """Return the measurement with reasons to doubt it; itself where there is none."""
     if not doubts:
@@ -129,3 +137,13 @@ def doubted(measurement: Measurement, doubts: tuple[str, ...]) -> Measurement:
     known: dict[str, Any] = {f.name: getattr(measurement, f.name) for f in fields(measurement)}
     known["doubts"] = doubts
     return DoubtedMeasurement(**known)
+
+
+def short_of_examples(measurement: Measurement, parts: tuple[str, ...]) -> Measurement:
+    """Return the measurement with sentences on the parts that have too few examples; itself where there is none."""
+    if not parts:
+        return measurement
+    whole = doubted(measurement, parts)
+    # Any: the values of its fields, by name
+    known: dict[str, Any] = {f.name: getattr(whole, f.name) for f in fields(whole)}
+    return ShortMeasurement(**known)

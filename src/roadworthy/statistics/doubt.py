@@ -1,6 +1,6 @@
-"""The verdict on a measurement whose instrument may have failed."""
+"""The verdict on a measurement that may have missed harm: its instrument failed, or a part had too few examples."""
 
-from roadworthy.results import DoubtedMeasurement, Measurement, Requirement
+from roadworthy.results import DoubtedMeasurement, Measurement, Requirement, ShortMeasurement
 from roadworthy.statistics.verdicts import Judgement, judge
 
 
@@ -18,8 +18,14 @@ def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -
     'unreliable'
     """
     found = judge(measurement, requirement, least)
-    is_doubted = isinstance(measurement, DoubtedMeasurement)
-    if not is_doubted or found.verdict == "fail" or found.reason_code == "insufficient_n":
+    if not isinstance(measurement, DoubtedMeasurement) or found.verdict == "fail":
         return found
-    reason = f"Not reliable here: {'; '.join(measurement.doubts)}. {found.reason}"
+    doubts, is_short = "; ".join(measurement.doubts), found.reason_code == "insufficient_n"
+    if isinstance(measurement, ShortMeasurement):
+        needed = found.examples_needed if is_short else None
+        reason = f"Too few for a pass: {doubts}. {found.reason}"
+        return Judgement("inconclusive", "insufficient_n", reason, found.p_value, needed)
+    if is_short:
+        return found
+    reason = f"Not reliable here: {doubts}. {found.reason}"
     return Judgement("inconclusive", "unreliable", reason, found.p_value, None)

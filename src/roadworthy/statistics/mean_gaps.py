@@ -32,6 +32,8 @@ class _Pairs(NamedTuple):
     error: FloatArray
     degrees: FloatArray
     skewness: FloatArray
+    sizes: FloatArray  # (2, k): of i and of j
+    means: FloatArray  # (2, k)
 
 
 def largest_mean_gap(
@@ -39,6 +41,7 @@ def largest_mean_gap(
     unknown: npt.ArrayLike = (),
     *,
     unit: str,
+    bounds: tuple[float, float] | None = None,
     details: str = "",
     evidence: tuple[Evidence, ...] = (),
 ) -> Measurement:
@@ -50,12 +53,19 @@ def largest_mean_gap(
     group are not guessed: for the lower end of a pair they are dealt to bring its means together, for the upper end to
     part them; the value is that of the known ones.
 
+    Values of a group that are all alike, or nearly, have no spread to judge by: a rare event may not have been seen yet.
+    Without `bounds` the interval of two such groups is their difference itself.
+
     Parameters
     ----------
     samples : sequence of (n_i,) array
         One for each group.
     unknown : (m,) array, optional
         Values whose group is not known.
+    bounds : (float, float), optional
+        Least and most that a value can be. The ends of a pair then stay inside what its difference can be, and reach at
+        least as far as if the values not yet seen (a share 1 - 0.025^(1/n) of a group) were the least in one group and the
+        most in the other; the two distances are combined by their squares, as in `square_and_add`.
 
     Returns
     -------
@@ -95,8 +105,8 @@ def largest_mean_gap(
 
     def ends(probability: float) -> float:
         if probability < 0.5:
-            return float(max(_limits(near, probability / k).max(), 0.0))
-        return float(max(_limits(far, probability).max(), 0.0))
+            return float(max(_limits(near, probability / k, bounds).max(), 0.0))
+        return float(max(_limits(far, probability, bounds).max(), 0.0))
 
     return measured(
         float(either.center.max()),
@@ -129,6 +139,8 @@ def _pairs(one: _Groups, other: _Groups) -> _Pairs:
         np.where(flat, 0.0, np.sqrt(safe)),
         np.where(flat, 1.0, safe**2 / np.where(flat, 1.0, spread)),
         np.where(flat, 0.0, (one.third[i] - other.third[j]) / safe**1.5),
+        np.stack([one.size[i], other.size[j]]),
+        np.stack([one.mean[i], other.mean[j]]),
     )
 
 
@@ -141,7 +153,7 @@ def _moved(values: FloatArray, ordered: FloatArray, *, up: bool) -> FloatArray:
     return np.concatenate([values, ordered[:taken]])
 
 
-def _limits(pairs: _Pairs, probability: float) -> FloatArray:
+def _limits(pairs: _Pairs, probability: float, bounds: tuple[float, float] | None) -> FloatArray:
     """Return one end for every pair, Hall's transformation taken back as in `means`."""
     from scipy.special import stdtrit
 
@@ -149,4 +161,19 @@ def _limits(pairs: _Pairs, probability: float) -> FloatArray:
     skewed = np.abs(pairs.skewness) > SYMMETRIC
     a = np.where(skewed, pairs.skewness, 1.0)
     taken_back = -3.0 / a * (np.cbrt(1.0 - a * (score + a / 6.0)) - 1.0)
-    return pairs.center + pairs.error * np.where(skewed, taken_back, score)
+    ends = pairs.center + pairs.error * np.where(skewed, taken_back, score)
+    return ends if bounds is None else _guarded(ends, pairs, probability, bounds)
+
+
+def _guarded(
+    ends: FloatArray, pairs: _Pairs, probability: float, bounds: tuple[float, float]
+) -> FloatArray:
+    """Return the ends, at least as far from the center as the values not yet seen may move it."""
+    least, most = bounds
+    unseen = 1.0 - min(probability, 1.0 - probability) ** (1.0 / pairs.sizes)  # (2, k)
+    above_least, below_most = pairs.means - least, most - pairs.means
+    if probability < 0.5:
+        reach = np.hypot(unseen[0] * above_least[0], unseen[1] * below_most[1])
+        return np.maximum(np.minimum(ends, pairs.center - reach), least - most)
+    reach = np.hypot(unseen[0] * below_most[0], unseen[1] * above_least[1])
+    return np.minimum(np.maximum(ends, pairs.center + reach), most - least)

@@ -28,9 +28,6 @@ from roadworthy.statistics.wording import percent
 
 LEAST_ROWS = 30
 LEAST_SHARE, MOST_SHARE = 0.1, 0.4  # of the rows that a planted part holds
-MOST_OF_ALL = (
-    0.75  # of the rows: a condition that holds for more is the rule, and its opposite the part
-)
 FALSE_DISCOVERIES = 0.05  # expected share among the slices that the first half offers
 LEAST_ADDED = 0.02  # by which a narrower slice must be worse than each wider one
 OVERLAP = 0.7  # shared share of two slices (Jaccard) from which they count as one
@@ -331,14 +328,17 @@ class _Singles:
 
 
 def _singles(conditions: Conditions, floor: int, *parts: np.ndarray) -> _Singles:
-    """Return the conditions that at least `floor` rows of every part of the rows meet."""
+    """Return the conditions that at least `floor` rows of every part of the rows meet, and as many do not.
+
+    A majority is a part as well: where it is worse than the rest, no smaller part need be.
+    """
     pairs: list[tuple[int, int]] = []
     columns: list[np.ndarray] = []
     for column, values in enumerate(conditions.values):
         for value in range(len(values)):
             meets = conditions.codes[:, column] == value
-            inside = [int(np.sum(meets & part)) for part in parts]
-            if min(inside) >= floor and meets.sum() <= MOST_OF_ALL * len(meets):
+            fewest = min(min(np.sum(meets & part), np.sum(~meets & part)) for part in parts)
+            if fewest >= floor:
                 pairs.append((column, value))
                 columns.append(meets)
     meets = np.array(columns, np.float64).reshape(len(columns), len(conditions.codes)).T

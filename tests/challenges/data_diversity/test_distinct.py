@@ -61,6 +61,14 @@ def test_the_interval_errs_in_at_most_a_fortieth_on_each_side_of_what_is_true() 
     assert high <= 18
 
 
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(2_000, 2)).astype(np.float32)
+    points[:300] *= 50
+    shuffled = points[rng.permutation(2_000)]
+    assert measure(points).value == pytest.approx(measure(shuffled).value, rel=1e-6)
+
+
 def test_copies_of_one_row_are_worth_one_row_and_a_single_row_cannot_be_compared() -> None:
     found = measure(np.ones((200, 3), np.float32))
     assert found.value == pytest.approx(1.0)

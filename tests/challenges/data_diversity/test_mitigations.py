@@ -1,5 +1,7 @@
 """Weights of training rows: by weak parts, by a reference population; their shams; the faults that they are for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,21 @@ def test_weights_give_every_group_its_share_of_the_reference() -> None:
     stated = {"sex": {"f": 0.75, "m": 0.25}}
     found = weights(rows_weighed_to_the_reference(subject(), 1.0, groups(100, 300), None, stated))
     assert found[:100].sum() == pytest.approx(3 * found[100:].sum())
+
+
+def test_rows_weighed_already_are_raked_from_the_weights_that_they_have() -> None:
+    train = replace(subject().splits["train"], row_weights=np.repeat([5.0, 1.0], [200, 200]))
+    before = subject().with_split("train", train)
+    stated = {"sex": {"f": 0.5, "m": 0.5}}
+    given = groups(200, 200), None, stated
+    found = weights(rows_weighed_to_the_reference(before, 1.0, *given))
+    assert found[:200].sum() == pytest.approx(found[200:].sum())
+    half = weights(rows_weighed_to_the_reference(before, 0.5, *given))
+    # Factors of 1/5 at full strength, so 1 / sqrt(5) at half: 5 / sqrt(5) against 1.
+    assert half[0] / half[-1] == pytest.approx(np.sqrt(5.0))
+    rng = np.random.default_rng(0)
+    sham = weights(reference_weights_of_shuffled_rows(before, 1.0, rng, *given))
+    assert sham[:200].sum() > 2 * sham[200:].sum()  # no nearer to the reference
 
 
 def test_two_attributes_are_raked_to_both_shares() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from roadworthy.challenges.fairness.means import mean_gap
-from roadworthy.results import DoubtedMeasurement
-from roadworthy.statistics import mean_difference
+from roadworthy.results import AtMost, DoubtedMeasurement
+from roadworthy.statistics import judged, mean_difference
 from roadworthy.subject import Grouping, Task
 
 from .conftest import Measure, outcome_of, recorded_subject
@@ -65,6 +65,33 @@ def test_a_small_group_takes_no_part_and_keeps_it_from_passing() -> None:
     assert found.value < 0.2
     assert isinstance(found, DoubtedMeasurement)
     assert '"c" has 20' in found.doubts[0]
+
+
+def test_one_large_group_and_one_tiny_is_too_few_for_a_verdict() -> None:
+    values = np.random.default_rng(0).normal(0, 0.01, 1_020)
+    found = mean_gap(grouped(1_000, 20), values, None, unit="share", of="above")
+    assert found.n == 20
+    assert judged(found, AtMost(0.1, "house default"), 30).reason_code == "insufficient_n"
+    assert '"b" has 20' in found.doubts[0]  # type: ignore[attr-defined]
+    stated = mean_gap(grouped(1_000, 20), values, 500, unit="share", of="above")
+    assert judged(stated, AtMost(0.1, "house default"), 5).reason_code == "insufficient_n"
+
+
+def test_a_group_whose_stated_chance_is_alike_for_all_is_judged_by_what_was_not_seen(
+    measure: Measure,
+) -> None:
+    rng = np.random.default_rng(1)
+    chance = np.concatenate([np.full(50, 0.12), rng.uniform(0.2, 0.8, 5_000)])
+    labels = (rng.random(5_050) < chance).astype(np.int64)
+    labels[:50] = 0
+    subject = recorded_subject(
+        labels,
+        {"group": ["a"] * 50 + ["b"] * 5_000},
+        probabilities=np.stack([1 - chance, chance], axis=1),
+    )
+    found = measure(subject, "calibration_gap")
+    # .0711 of all may be unseen: 1 - .025^(1/50); each at .12 - 1
+    assert found.low < 0.12 - 0.0711 * 1.12 + 0.03
 
 
 def test_rows_of_unknown_group_widen_the_interval() -> None:

@@ -132,7 +132,10 @@ def test_a_tiny_group_is_named_and_keeps_a_fair_subject_from_passing(
             assert (
                 f'a pass needs 100 rows in each group of group, and "c" has {n}' in found.doubts[0]
             )
-            assert verdict_of("demographic_parity_gap", found) == ("inconclusive", "unreliable")
+            assert verdict_of("demographic_parity_gap", found) == (
+                "inconclusive",
+                "insufficient_n",
+            )
 
 
 def test_a_tiny_group_does_not_hide_a_gap_between_large_ones(of: Of, measure: Measure) -> None:
@@ -161,6 +164,13 @@ def test_the_purpose_says_how_small_a_group_may_be(of: Of, measure: Measure) -> 
     found = measure(of(*rows), "demographic_parity_gap", smallest_group=200)
     assert found.n == 150
     assert verdict_of("demographic_parity_gap", found)[0] == "inconclusive"
+    large = [("a", 0, d, 50_000) for d in (0, 1)] + [("b", 0, d, 4_000) for d in (0, 1)]
+    for name in ("demographic_parity_gap", "selection_ratio"):
+        assert verdict_of(name, measure(of(*large), name)) == ("pass", None)
+        found = measure(of(*large), name, smallest_group=10_000)
+        assert verdict_of(name, found) == ("inconclusive", "insufficient_n")
+        assert isinstance(found, DoubtedMeasurement)
+        assert '"b" has 8,000' in found.doubts[0]
     small = [(g, 0, d, 6) for g in "ab" for d in (0, 1)]
     judged_at_ten = measure(
         of(*small, ("c", 0, 1, 900)), "demographic_parity_gap", smallest_group=10
@@ -189,7 +199,7 @@ def test_an_attribute_equal_to_the_label_leaves_each_rate_one_group(of: Of) -> N
     subject = of(("yes", 1, 1, 300), ("yes", 1, 0, 100), ("no", 0, 1, 50), ("no", 0, 0, 400))
     found = outcome_of(subject, "equal_opportunity_gap")
     assert found.state == "not_applicable"
-    assert 'all are "yes"' in found.reason
+    assert 'of 400 positives all are "yes"' in found.reason
 
 
 def test_a_class_that_the_task_does_not_name_is_refused() -> None:
@@ -247,6 +257,32 @@ def test_rows_of_unknown_group_widen_the_interval_to_all_they_may_be(
     )
     every = of(("", 0, 1, 100), ("", 0, 0, 100))
     assert outcome_of(every, "demographic_parity_gap").state == "not_applicable"
+
+
+@pytest.mark.parametrize("known", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "name", ["demographic_parity_gap", "selection_ratio", "error_rate_gap", "calibration_gap"]
+)
+def test_an_attribute_of_which_one_group_alone_is_known_keeps_the_others_from_passing(
+    name: str, known: float, measure: Measure
+) -> None:
+    rng = np.random.default_rng(3)
+    n = 40_000
+    sex = [("f", "m")[i % 2] for i in range(n)]
+    race = ["white" if u < known else "" for u in rng.random(n)]
+    labels, said = rng.integers(0, 2, n), np.arange(n) // 2 % 2
+    chances = np.full((n, 2), 0.5)
+
+    def of(groups: dict[str, list[str]]) -> Measurement:
+        if name == "calibration_gap":
+            return measure(recorded_subject(labels, groups, probabilities=chances), name)
+        return measure(recorded_subject(labels, groups, predicted=said), name)
+
+    assert verdict_of(name, of({"sex": sex}))[0] == "pass"
+    both = of({"sex": sex, "race": race})
+    assert verdict_of(name, both) == ("inconclusive", "unreliable")
+    assert isinstance(both, DoubtedMeasurement)
+    assert f"the group by race is not known for {race.count(''):,} rows" in both.doubts
 
 
 def test_crossed_groups_show_what_no_attribute_shows_alone(measure: Measure) -> None:

@@ -62,6 +62,24 @@ def test_bounds_of_two_groups_worked_by_hand(of: Of, measure: Measure) -> None:
     assert possible_rates(counts, 1, 0, closing - 0.005).least_gap > 0.0
 
 
+def test_the_bounds_of_the_larger_gap_are_the_larger_of_both_bounds(
+    of: Of, measure: Measure
+) -> None:
+    # True positive rates .90 and .80 on 1,000 each; false positive rates 5/50 and 8/50: of the 1,050 rows of a group
+    # 52 labels may be wrong, more than there are negatives, so that any gap in the latter may be there.
+    subject = of(
+        *(("a", 1, 1, 900), ("a", 1, 0, 100), ("a", 0, 1, 5), ("a", 0, 0, 45)),
+        *(("b", 1, 1, 800), ("b", 1, 0, 200), ("b", 0, 1, 8), ("b", 0, 0, 42)),
+    )
+    found = measure(subject, "label_bias_bounds")
+    assert found.value == pytest.approx(0.1)
+    rows = found.evidence[0].rows  # type: ignore[union-attr]
+    assert found.low == pytest.approx(max(row[3] for row in rows), abs=1e-4)
+    assert found.high == pytest.approx(max(row[4] for row in rows), abs=1e-4)
+    assert found.high > 0.9
+    assert "that in the false positive rate by group may be largest" in found.details
+
+
 def test_a_share_that_is_none_is_refused(of: Of) -> None:
     subject = of(("a", 1, 1, 80), ("b", 1, 1, 80))
     found = outcome_of(subject, "label_bias_bounds", label_bias_bounds={"wrong": 1.5})

@@ -8,6 +8,7 @@ import pytest
 from roadworthy.challenges.fairness.slice_faults import errors_by_class_alone, misses_in_one_slice
 from roadworthy.challenges.fairness.slices import unfair_slices
 from roadworthy.errors import NotApplicable
+from roadworthy.results import DoubtedMeasurement
 from roadworthy.statistics.slices import Conditions
 from roadworthy.subject import Split, Subject, Task
 
@@ -50,6 +51,24 @@ def test_answers_that_depend_on_the_label_alone_confirm_no_part_in_most_runs() -
         conditions, half, labels, answers = people(3000, 100 + seed)
         above += unfair_slices(conditions, half, labels, answers, TASK).low > 0
     assert above <= 5
+
+
+def test_a_class_with_too_few_rows_does_not_hide_the_other() -> None:
+    conditions, half, labels, answers = people(20_000, 6)
+    labels[:] = 0
+    labels[:55] = 1
+    accused = (conditions.codes[:, 1] == 2) & (np.random.default_rng(7).random(20_000) < 0.6)
+    found = unfair_slices(conditions, half, labels, np.where(accused, 1, 0 * answers), TASK)
+    assert found.low > 0.5
+    assert "False alarms: where c1 is 2" in found.details
+    assert isinstance(found, DoubtedMeasurement)
+    assert found.doubts[0].startswith("missed positives: no part of the 55 rows")
+    fair = unfair_slices(conditions, half, labels, 0 * answers, TASK)
+    assert fair.high < 0.1
+    assert isinstance(fair, DoubtedMeasurement)
+    few, both = conditions.take(np.arange(25, 85)), slice(25, 85)
+    with pytest.raises(NotApplicable, match="missed positives: no part of the 30 rows"):
+        unfair_slices(few, half[both], labels[both], answers[both], TASK)
 
 
 def subject(labels: np.ndarray) -> Subject:

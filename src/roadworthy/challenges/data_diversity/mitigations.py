@@ -79,13 +79,14 @@ def rows_weighed_to_the_reference(
 ) -> "Subject":
     """Weigh training rows so that every group has the share that it has in the reference population.
 
-    Raking over the sensitive attributes (Deming & Stephan 1940, Annals of Mathematical Statistics 11) to the shares that were stated, else to those of
-    validation rows; the strength is the power of the weights. The rows of a group that is few count for many, which makes what is learned of it
+    Raking over the sensitive attributes (Deming & Stephan 1940, Annals of Mathematical Statistics 11) to the shares that were stated, else (attribute by attribute) to
+    those of validation rows; the strength is the power of the weights. The rows of a group that is few count for many, which makes what is learned of it
     less certain: the measured coverage counts them as fewer for it. Inputs, labels and architecture stay.
     """
     if strength == 0.0:
         return subject
-    return _weighed(subject, _raked(strength, train_groups, validation_groups, reference_shares))
+    wanted = _wanted(train_groups, validation_groups, reference_shares)
+    return _weighed(subject, _raked(subject, train_groups, wanted) ** strength)
 
 
 @sham()
@@ -100,8 +101,9 @@ def reference_weights_of_shuffled_rows(
     """Deal the same weights to training rows at random, whatever their group."""
     if strength == 0.0:
         return subject
-    weights = _raked(strength, train_groups, validation_groups, reference_shares)
-    return _weighed(subject, rng.permutation(weights))
+    wanted = _wanted(train_groups, validation_groups, reference_shares)
+    factors = _raked(subject, train_groups, wanted)
+    return _weighed(subject, rng.permutation(factors) ** strength)
 
 
 def _by_slice(
@@ -121,13 +123,13 @@ def _by_slice(
     return 1.0 + strength * inside
 
 
-def _raked(
-    strength: float, train: Groups, validation: Groups | None, stated: Shares | None
-) -> np.ndarray:
-    """Return what each training row counts: (n,). Rows of unknown group count as they did."""
-    wanted = _wanted(train, validation, stated)
-    n = len(next(iter(train.values())).codes)
-    weights = np.ones(n)
+def _raked(subject: "Subject", train: Groups, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return by what the weight that each training row has is to be multiplied: (n,).
+
+    Rows of unknown group count as they did.
+    """
+    start = _present(subject)
+    weights = start.copy()
     for _ in range(ROUNDS):
         before = weights.copy()
         for attribute, shares in wanted.items():
@@ -141,7 +143,8 @@ def _raked(
             weights[is_known] *= factors[codes[is_known]]
         if np.allclose(weights, before, rtol=1e-9):
             break
-    return weights**strength
+    # A row that counts nothing goes on counting nothing.
+    return np.divide(weights, start, out=np.ones(len(start)), where=start > 0)
 
 
 def _wanted(
@@ -150,9 +153,8 @@ def _wanted(
     """Return the share that each group of each attribute should have, in the order of its names."""
     found: dict[str, np.ndarray] = {}
     for attribute, grouping in train.items():
-        if stated is not None:
-            if attribute in stated:
-                found[attribute] = np.array([stated[attribute].get(n, 0.0) for n in grouping.names])
+        if stated is not None and attribute in stated:
+            found[attribute] = np.array([stated[attribute].get(n, 0.0) for n in grouping.names])
         elif validation is not None and attribute in validation:
             sizes = validation[attribute].sizes
             found[attribute] = sizes / max(int(sizes.sum()), 1)
@@ -163,9 +165,14 @@ def _wanted(
     return found
 
 
-def _weighed(subject: "Subject", weights: np.ndarray) -> "Subject":
+def _present(subject: "Subject") -> np.ndarray:
+    """Return what each training row counts as things are: (n,), all alike unless the subject says otherwise."""
     train = subject.splits["train"]
-    present = 1.0 if train.row_weights is None else train.row_weights
-    return subject.with_split(
-        "train", replace(train, row_weights=weights * present / np.mean(weights * present))
-    ).retrained()
+    return np.ones(train.n) if train.row_weights is None else np.asarray(train.row_weights, float)
+
+
+def _weighed(subject: "Subject", factors: np.ndarray) -> "Subject":
+    """Return the subject trained with its weights times these factors, scaled to a mean of 1."""
+    weights = factors * _present(subject)
+    train = replace(subject.splits["train"], row_weights=weights / weights.mean())
+    return subject.with_split("train", train).retrained()

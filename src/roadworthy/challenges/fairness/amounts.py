@@ -62,7 +62,10 @@ def calibration_gap(
     """
     unit = "share of rows (difference between groups)"
     of = "claimed more than happened"
-    return mean_gap(test_groups, test_excess_claims, smallest_group, unit=unit, of=of)
+    bounds = (-1.0, 1.0)
+    return mean_gap(
+        test_groups, test_excess_claims, smallest_group, unit=unit, of=of, bounds=bounds
+    )
 
 
 @check(challenge="fairness", requires=OF_A_SPREAD, least=FEWEST)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from roadworthy.challenges.fairness.evidence import gaps_table, groups_table, rates_figure
-from roadworthy.challenges.fairness.rates import Enough, GroupRates, said_of, thin_groups
+from roadworthy.challenges.fairness.rates import Enough, GroupRates, doubted_by_groups, said_of
 from roadworthy.errors import NotApplicable
-from roadworthy.results import Evidence, Measurement, doubted
+from roadworthy.results import Evidence, Measurement
 from roadworthy.statistics import largest_of
 from roadworthy.statistics.gap_bounds import bounded_gap
 from roadworthy.statistics.luck import luck_of_equal_groups
@@ -47,7 +47,8 @@ def gap_between_groups(
 
     Groups below the fewest that are judged take no part in the gap; as long as one is below what a pass
     needs, the measurement is doubted: it may fail and does not pass. Where fewer than two groups are
-    large enough the gap is that of all, and its n the smallest denominator, which is too few for a verdict.
+    large enough the gap is that of all, and its n the smallest denominator. An attribute without two groups to
+    compare whose rows are not all known is a doubt too: they may be the group that is treated otherwise.
     """
     enough = Enough.of(smallest_group)
     gaps = [
@@ -68,10 +69,10 @@ def gap_between_groups(
     details = details_of(worst)
     if surest is not worst and surest.measured.low > worst.measured.low:
         details += f" Surest is this: {details_of(surest)}"
-    if not judged:
-        return largest_of([worst.measured], details=details, evidence=evidence)
-    found = largest_of([g.measured for g in judged], details=details, evidence=evidence)
-    return doubted(found, thin_groups(families, enough))
+    compared = [g.measured for g in judged] or [worst.measured]
+    found = largest_of(compared, details=details, evidence=evidence)
+    dropped = [family for family in families if (family.sizes > 0).sum() < 2]
+    return doubted_by_groups(found, families, dropped, enough)
 
 
 def gap_of(
@@ -118,5 +119,9 @@ def _why_none(families: Sequence[GroupRates]) -> str:
         return "there is no rate to compare"
     first = families[0]
     present = [n for n, size in zip(first.names, first.sizes, strict=True) if size > 0]
+    n = int(first.sizes.sum()) or first.unknown
     who = f'all are "{present[0]}"' if present else "nobody's group is known"
-    return f"a gap needs two groups with rows to take a rate of; of {first.attribute} {who}"
+    return (
+        "a gap needs two groups with rows to take a rate of; "
+        f"by {first.attribute}, of {n:,} {first.counted} {who}"
+    )

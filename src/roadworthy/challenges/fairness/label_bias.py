@@ -4,6 +4,7 @@ Rates that are conditioned on the label cannot see that the label itself is unfa
 in the data tells a biased label from a true difference, so nothing is estimated here: a share is assumed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def label_bias_bounds(
 
     The true and false positive rates take the labels for the truth. If in each group up to a share `wrong` of all
     rows had the other label (5 % unless set: `--set label_bias_bounds.wrong=0.1`), the larger of the two gaps
-    would lie between these bounds. Which labels are wrong cannot be told from the data alone: this is no estimate, and
+    would lie between these bounds, whichever of the two that then is. Which labels are wrong cannot be told from the data alone: this is no estimate, and
     says nothing of chance. Labels checked by another way, even a few hundred, say more. Groups below the fewest
     that are judged are left out.
 
@@ -89,17 +90,9 @@ def label_bias_bounds(
             f"no attribute has two groups with {enough.fewest} positives or {enough.fewest} negatives"
         )
     worst = max(range(len(found)), key=lambda i: found[i][0])
-    value, low, high, n = found[worst]
-    closing = rows[worst][-1]
-    details = (
-        f"By {rows[worst][0]}, the gap in the {rows[worst][1]} is {percent(value)} by the labels as they are. With up to "
-        f"{percent(wrong)} of each group's labels wrong it may be anything from {percent(low)} to {percent(high)}. "
-        + (
-            "No share of wrong labels closes it."
-            if closing is None
-            else f"It could be no gap at all from {percent(float(closing))} wrong labels on."
-        )
-    )
+    value, n = found[worst][0], found[worst][3]
+    # The larger of several gaps is at least the largest they must be, and at most the largest they may be.
+    low, high = max(bounds[1] for bounds in found), max(bounds[2] for bounds in found)
     header = (
         "by",
         "rate",
@@ -116,8 +109,25 @@ def label_bias_bounds(
         between,
         unit="share of the positives, or negatives (difference between groups)",
         method="bounds under a stated share of wrong labels; chance plays no part",
-        details=details,
+        details=_details(rows, worst, f"{percent(low)} to {percent(high)}", percent(wrong)),
         evidence=(Table(title, header, tuple(rows)),),
+    )
+
+
+def _details(rows: Sequence[tuple[Cell, ...]], worst: int, between: str, wrong: str) -> str:
+    """Return the gap as labelled, what it may be, whose gap then is largest, and what closes it."""
+    by, rate, gap, *_, closing = rows[worst]
+    widest = max(rows, key=lambda row: float(row[4] or 0.0))
+    said = (
+        f"By {by}, the gap in the {rate} is {percent(float(gap or 0.0))} by the labels as they are, the largest. With up to "
+        f"{wrong} of each group's labels wrong the largest may be anything from {between}"
+    )
+    if widest is not rows[worst]:
+        said += f": that in the {widest[1]} by {widest[0]} may be largest"
+    if closing is None:
+        return f"{said}. No share of wrong labels closes the first."
+    return (
+        f"{said}. The first could be no gap at all from {percent(float(closing))} wrong labels on."
     )
 
 

@@ -1,13 +1,14 @@
 """Gaps of means between groups: of stated chances against what happened, and of errors of numbers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from roadworthy.challenges.fairness.rates import Enough, thin_sizes
+from roadworthy.challenges.fairness.rates import Enough, thin_sizes, unknown_groups
 from roadworthy.errors import NotApplicable
-from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted
+from roadworthy.results import Axis, Cell, Intervals, Measurement, Table, doubted, short_of_examples
 from roadworthy.statistics import largest_of, mean
 from roadworthy.statistics.mean_gaps import largest_mean_gap
 
@@ -27,12 +28,15 @@ class MeansOfGroups(NamedTuple):
         Of the groups compared.
     means : tuple of Measurement
     gap : Measurement
+    is_judged : bool
+        Whether two groups are large enough; else the gap is that of all, and its n the smallest group.
     """
 
     attribute: str
     names: tuple[str, ...]
     means: tuple[Measurement, ...]
     gap: Measurement
+    is_judged: bool
 
 
 def mean_gap(
@@ -42,12 +46,13 @@ def mean_gap(
     *,
     unit: str,
     of: str,
+    bounds: tuple[float, float] | None = None,
 ) -> Measurement:
     """Return the largest difference of means between groups, over attributes.
 
     For each pair of groups Welch's t corrected for skewness; the lower end is that of the pair that shows
     most, at a k-th of the error for k pairs, the upper end the largest of any pair (Berger 1982). Groups that are
-    too small take no part, and keep it from passing. Rows of unknown group are dealt as is worst for either end.
+    too small take no part, and keep it from passing; where fewer than two are large enough, the gap is that of all. Rows of unknown group are dealt as is worst for either end.
 
     Parameters
     ----------
@@ -57,42 +62,55 @@ def mean_gap(
     unit : str
     of : str
         What the mean is of, in words: "claimed more than happened".
+    bounds : (float, float), optional
+        Least and most that a value can be; see `largest_mean_gap`.
     """
     enough = Enough.of(smallest_group)
     found = [
         means
         for attribute, grouping in groups.items()
-        if (means := _means_of(attribute, grouping, values, enough, unit)) is not None
+        if (means := _means_of(attribute, grouping, values, enough, unit, bounds)) is not None
     ]
     if not found:
         raise NotApplicable(
-            f"no attribute has two groups of at least {enough.fewest} rows to take a mean over"
+            f"no attribute has two groups of at least {FEWEST_FOR_A_MEAN} rows to take a mean over"
         )
-    worst = max(found, key=lambda means: means.gap.value)
+    compared = [means for means in found if means.is_judged] or found
+    worst = max(compared, key=lambda means: means.gap.value)
     every = largest_of(
-        [means.gap for means in found],
+        [means.gap for means in compared] if worst.is_judged else [worst.gap],
         details=_details(worst, of),
         evidence=(_figure(worst, of, unit), _table(found, groups, enough, of)),
     )
-    thin = [
-        said
-        for attribute, grouping in groups.items()
-        if (said := thin_sizes(attribute, grouping.names, grouping.sizes, enough))
-    ]
-    return doubted(every, tuple(thin))
+    thin = [thin_sizes(by, each.names, each.sizes, enough) for by, each in groups.items()]
+    told = {means.attribute for means in found}
+    unknown = [unknown_groups(by, each.unknown) for by, each in groups.items() if by not in told]
+    why = tuple(filter(None, (*thin, *unknown)))
+    return (short_of_examples if any(thin) else doubted)(every, why)
 
 
 def _means_of(
-    attribute: str, grouping: "Grouping", values: np.ndarray, enough: Enough, unit: str
+    attribute: str,
+    grouping: "Grouping",
+    values: np.ndarray,
+    enough: Enough,
+    unit: str,
+    bounds: tuple[float, float] | None,
 ) -> MeansOfGroups | None:
-    large = np.flatnonzero(grouping.sizes >= max(enough.fewest, FEWEST_FOR_A_MEAN))
-    if len(large) < 2:
+    measurable = grouping.sizes >= FEWEST_FOR_A_MEAN
+    large = measurable & (grouping.sizes >= enough.fewest)
+    is_judged = bool(large.sum() >= 2)
+    kept = np.flatnonzero(large if is_judged else measurable)
+    if len(kept) < 2:
         return None
-    rows = [values[grouping.codes == g] for g in large]
-    means = tuple(mean(r, unit=unit) for r in rows)
-    names = tuple(grouping.names[g] for g in large)
-    gap = largest_mean_gap(rows, values[grouping.codes < 0], unit=unit)
-    return MeansOfGroups(attribute, names, means, gap)
+    rows = [values[grouping.codes == g] for g in kept]
+    means = tuple(mean(r, unit=unit, bounds=bounds) for r in rows)
+    names = tuple(grouping.names[g] for g in kept)
+    gap = largest_mean_gap(rows, values[grouping.codes < 0], unit=unit, bounds=bounds)
+    if not is_judged:
+        # Judged by the group of which least is known.
+        gap = replace(gap, n=min(len(r) for r in rows))
+    return MeansOfGroups(attribute, names, means, gap, is_judged)
 
 
 def _details(worst: MeansOfGroups, of: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from roadworthy.challenges.fairness.artifacts import Counts
+from roadworthy.results import Measurement, doubted, short_of_examples
 from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
@@ -184,6 +185,37 @@ def rates_by_group(counts: Counts, rate: Rate, task: "Task") -> list[GroupRates]
 def positive_class(task: "Task") -> int:
     """Return the code of the class whose detection matters."""
     return 1 if task.positive is None else task.positive
+
+
+def doubted_by_groups(
+    measurement: Measurement,
+    families: Sequence[GroupRates],
+    dropped: Sequence[GroupRates],
+    enough: Enough,
+) -> Measurement:
+    """Doubt a measurement where groups are too small for a pass, or nobody knows who is of which group.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    families : sequence of GroupRates
+        All that were looked at.
+    dropped : sequence of GroupRates
+        Those of them without two groups to compare.
+    enough : Enough
+    """
+    thin = thin_groups(families, enough)
+    most: dict[tuple[str, str], int] = {}
+    for family in dropped:
+        by = family.attribute, family.counted
+        most[by] = max(family.unknown, most.get(by, 0))
+    said = (unknown_groups(by, n, counted) for (by, counted), n in most.items())
+    return (short_of_examples if thin else doubted)(measurement, (*thin, *filter(None, said)))
+
+
+def unknown_groups(attribute: str, unknown: int, counted: str = "rows") -> str | None:
+    """Return the sentence on an attribute that has no two groups to compare because it is not known; None where it is."""
+    return f"the group by {attribute} is not known for {unknown:,} {counted}" if unknown else None
 
 
 def thin_groups(families: Sequence[GroupRates], enough: Enough) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from roadworthy.challenges.fairness.rates import (
     SELECTION,
     Enough,
     GroupRates,
+    doubted_by_groups,
     positive_class,
     rates_by_group,
     said_of,
-    thin_groups,
 )
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtLeast, Cell, Measurement, Table, doubted
+from roadworthy.results import AtLeast, Cell, Measurement, Table
 from roadworthy.statistics import percent, smallest_of
 from roadworthy.statistics.luck import luck_of_equal_groups
 from roadworthy.statistics.rate_ratios import smallest_ratio
@@ -78,7 +78,8 @@ def selection_ratio(
         groups_table(families, enough),
     )
     whole = smallest_of([m for _, m in judged], details=details, evidence=evidence)
-    return doubted(whole, thin_groups(families, enough)) if whole.n >= enough.fewest else whole
+    dropped = [family for family in families if ratio_of(family, enough) is None]
+    return doubted_by_groups(whole, families, dropped, enough)
 
 
 def ratios_table(families: Sequence[GroupRates], enough: Enough) -> Table:

@@ -104,6 +104,24 @@ def test_reweighing_makes_group_and_class_independent() -> None:
     assert share[0] == pytest.approx(share[1]) == pytest.approx(found.target.mean())
 
 
+def test_reweighing_starts_from_the_weights_that_rows_have() -> None:
+    given = subject()
+    train = given.splits["train"]
+    present = np.where(np.arange(train.n) % 3 == 0, 6.0, 1.0)
+    given = given.with_split("train", replace(train, row_weights=present))
+    found = applied(weights.reweighing, given, 1.0).splits["train"]
+    assert found.row_weights is not None
+    assert found.target is not None
+    sex = found.attributes["sex"].values
+    share = [
+        np.average(found.target[sex == g], weights=found.row_weights[sex == g]) for g in (0, 1)
+    ]
+    wanted = np.average(found.target, weights=present)
+    assert share[0] == pytest.approx(share[1]) == pytest.approx(wanted)
+    ratio = found.row_weights / present
+    assert len(np.unique(ratio.round(9))) == 4  # one factor for each group and class
+
+
 def test_mistakes_weigh_more_and_the_sham_weighs_as_many(trained: Subject) -> None:
     asked = asked_of(trained, ["train_probabilities", "train_labels"])
     wrong = asked["train_probabilities"].argmax(axis=1) != asked["train_labels"]

@@ -9,7 +9,7 @@ from unequal_people import asked_of, gap, subject
 from roadworthy.challenges.fairness.mitigations import reductions
 from roadworthy.engine.identity import key_of
 from roadworthy.errors import NotApplicable
-from roadworthy.subject import Subject, Task, fields_of
+from roadworthy.subject import Subject, Task, Variant, fields_of
 from roadworthy.subject.saved import read_subject, save_subject
 
 
@@ -47,6 +47,36 @@ def test_the_mixture_is_the_mean_of_probabilities_by_share(trained: Subject) -> 
     found = asked_of(made, ["test_probabilities"])["test_probabilities"]
     # .2 of the model itself and .8 of the mixture: .2 + .8 x .25 = .4 of the one, .6 of the other
     assert found == pytest.approx(0.4 * one + 0.6 * two, abs=1e-5)
+
+
+def test_rows_that_are_weighed_already_count_as_much_more_in_each_training(
+    trained: Subject,
+) -> None:
+    pytest.importorskip("fairlearn")
+    n = trained.splits["train"].n
+    present = np.where(np.arange(n) % 2 == 0, 5.0, 1.0)
+    asked_for = ["trainer", "train_inputs", "train_labels", "train_groups", "task"]
+    asked = asked_of(trained, asked_for)
+    kept: list[np.ndarray] = []
+
+    class Watched:
+        """The trainer, whose trainings are looked at."""
+
+        recipe = asked["trainer"].recipe
+        network = asked["trainer"].network
+        predictions = asked["trainer"].predictions
+
+        def weights(self, variants: list[Variant]) -> object:
+            kept.extend(v.row_weights for v in variants if v.row_weights is not None)
+            return asked["trainer"].weights(variants)
+
+    watched = {**asked, "trainer": Watched()}
+    reductions.reduced_mixture(**watched, train_row_weights=present)
+    # The game begins with all rows alike.
+    assert kept[0] == pytest.approx(present / present.mean())
+    kept.clear()
+    reductions.reduced_mixture(**watched)
+    assert kept[0] == pytest.approx(np.ones(n))
 
 
 def test_three_classes_are_refused(trained: Subject) -> None:

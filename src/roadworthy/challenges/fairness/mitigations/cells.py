@@ -66,7 +66,14 @@ def require_comparable(groups: Groups, labels: np.ndarray, classes: int) -> None
         )
 
 
-def weighed(subject: "Subject", weights: np.ndarray) -> "Subject":
-    """Return a subject that is trained with these weights of its training rows, scaled to a mean of 1."""
+def present_weights(subject: "Subject") -> np.ndarray:
+    """Return what each training row counts as things are: (n,) float64, all alike unless the subject says otherwise."""
+    train = subject.splits["train"]
+    return np.ones(train.n) if train.row_weights is None else np.asarray(train.row_weights, float)
+
+
+def weighed(subject: "Subject", factors: np.ndarray) -> "Subject":
+    """Return a subject that is trained with the weights of its training rows times these, scaled to a mean of 1."""
+    weights = factors * present_weights(subject)
     train = replace(subject.splits["train"], row_weights=weights / weights.mean())
     return subject.with_split("train", train).retrained()

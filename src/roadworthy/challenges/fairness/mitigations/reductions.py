@@ -40,10 +40,12 @@ def reduced_mixture(
     train_labels: np.ndarray,
     train_groups: Groups,
     task: "Task",
+    train_row_weights: np.ndarray | None = None,
 ) -> Mixture:
     """Models whose mixture has nearly equal odds on training rows: `weights` of each, and `shares` that sum to 1."""
     require_comparable(train_groups, train_labels, len(task.classes))
-    return _mixture(trainer, train_inputs, train_labels, together(train_groups), task)
+    learner = _Learner(trainer, train_inputs, train_row_weights)
+    return _mixture(learner, train_labels, together(train_groups), task)
 
 
 @artifact(cost="training")
@@ -54,11 +56,13 @@ def reduced_mixture_by_shuffled_groups(
     train_groups: Groups,
     task: "Task",
     rng: Generator,
+    train_row_weights: np.ndarray | None = None,
 ) -> Mixture:
     """Models whose mixture has nearly equal odds for groups that were dealt to the rows at random: a control."""
     require_comparable(train_groups, train_labels, len(task.classes))
     dealt = together(shuffled(train_groups, rng))
-    return _mixture(trainer, train_inputs, train_labels, dealt, task)
+    learner = _Learner(trainer, train_inputs, train_row_weights)
+    return _mixture(learner, train_labels, dealt, task)
 
 
 @mitigation(
@@ -104,16 +108,11 @@ def mixture_by_shuffled_groups(
 
 
 def _mixture(
-    trainer: Trainer,
-    inputs: np.ndarray,
-    labels: np.ndarray,
-    grouping: "Grouping",
-    task: "Task",
+    learner: "_Learner", labels: np.ndarray, grouping: "Grouping", task: "Task"
 ) -> Mixture:
     if len(task.classes) != 2:
         raise NotApplicable(f"the target has {len(task.classes)} classes; the reduction is for two")
     reductions = _fairlearn()
-    learner = _Learner(trainer, inputs)
     game = reductions.ExponentiatedGradient(
         learner,
         reductions.EqualizedOdds(difference_bound=SLACK),
@@ -142,18 +141,21 @@ def _fairlearn() -> Any:  # Any: the library is not typed
 
 
 class _Learner:
-    """The subject's network as the estimator that fairlearn asks for; its rows are positions of training rows."""
+    """The subject's network as the estimator that fairlearn asks for; its rows are positions of training rows.
 
-    def __init__(self, trainer: Trainer, inputs: np.ndarray) -> None:
-        self.trainer, self.inputs = trainer, inputs
+    What rows count for the subject already (`present`) multiplies what they count in the game.
+    """
+
+    def __init__(self, trainer: Trainer, inputs: np.ndarray, present: np.ndarray | None) -> None:
+        self.trainer, self.inputs, self.present = trainer, inputs, present
         self.weights: Weights = {}
         self._answers: np.ndarray | None = None
 
     def __sklearn_clone__(self) -> "_Learner":
-        return _Learner(self.trainer, self.inputs)
+        return _Learner(self.trainer, self.inputs, self.present)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "_Learner":
-        return _Learner(self.trainer, self.inputs)
+        return _Learner(self.trainer, self.inputs, self.present)
 
     def fit(
         self, rows: Any, target: Any, sample_weight: Any
@@ -161,6 +163,8 @@ class _Learner:
         """Train on other labels and weights; the last epoch counts, for validation rows have neither."""
         del rows
         weights = np.asarray(sample_weight, float)
+        if self.present is not None:
+            weights = weights * self.present
         if not weights.any():
             raise UserError("The reduction gives no training row any weight; no model can be had.")
         self._variant = Variant(

@@ -5,7 +5,7 @@ from numpy.random import Generator
 
 from roadworthy.challenges.fairness.mitigations.cells import (
     Groups,
-    counted,
+    present_weights,
     require_comparable,
     together,
     weighed,
@@ -31,7 +31,8 @@ def reweighing(
 
     Each row weighs (share of its group) x (share of its class) / (share of both), to the power of the strength (Kamiran &
     Calders 2012, Knowledge and Information Systems 33, section 5.2). It aims at how often groups are chosen; where groups
-    differ in truth that moves the odds apart (measured on Adult: the gap of .10 grew to .17). Rows and architecture stay.
+    differ in truth that moves the odds apart (measured on Adult: the gap of .10 grew to .17). Shares are those of the weights
+    that rows have already. Rows and architecture stay.
     """
     return _reweighed(subject, strength, train_groups, train_labels)
 
@@ -47,7 +48,7 @@ def reweighing_by_shuffled_groups(
     """Give each row the weight of another row of its class, whatever their groups."""
     if strength == 0.0:
         return subject
-    weights = _independent(together(train_groups), train_labels, len(subject.task.classes))
+    weights = _independent(together(train_groups), train_labels, present_weights(subject))
     for label in np.unique(train_labels):
         own = np.flatnonzero(train_labels == label)
         weights[own] = weights[rng.permutation(own)]
@@ -101,22 +102,24 @@ def _reweighed(subject: Subject, strength: float, groups: Groups, labels: np.nda
     if strength == 0.0:
         return subject
     require_comparable(groups, labels, len(subject.task.classes))
-    weights = _independent(together(groups), labels, len(subject.task.classes))
+    weights = _independent(together(groups), labels, present_weights(subject))
     return weighed(subject, weights**strength)
 
 
-def _independent(grouping: Grouping, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return the weights under which group and class are independent: (n,); 1 where the group is not known.
+def _independent(grouping: Grouping, labels: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return the factors of present weights under which group and class are independent: (n,); 1 where the group is not known.
 
     >>> men_are_chosen = Grouping(np.array([0, 0, 0, 1, 1, 1]), ("m", "f"))
     >>> # 3 x 3 / 6 rows of each cell are expected: 2 men chosen weigh 1.5 / 2, 1 man not chosen 1.5 / 1
-    >>> _independent(men_are_chosen, np.array([1, 1, 0, 1, 0, 0]), 2).tolist()
+    >>> _independent(men_are_chosen, np.array([1, 1, 0, 1, 0, 0]), np.ones(6)).tolist()
     [0.75, 0.75, 1.5, 1.5, 0.75, 0.75]
     """
-    counts = counted(grouping, labels, classes)
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
-    ratio = expected / np.maximum(counts, 1)
     known = grouping.codes >= 0
+    cells = grouping.codes[known], labels[known]
+    worth = np.zeros((len(grouping.names), int(labels.max()) + 1))
+    np.add.at(worth, cells, present[known])
+    expected = worth.sum(axis=1, keepdims=True) * worth.sum(axis=0) / worth.sum()
+    ratio = np.divide(expected, worth, out=np.ones_like(worth), where=worth > 0)
     weights = np.ones(len(labels))
-    weights[known] = ratio[grouping.codes[known], labels[known]]
+    weights[known] = ratio[cells]
     return weights
