@@ -28,6 +28,7 @@ def settled(
 ) -> Settings:
     """Return the settings of the command line and of this folder's roadworthy.toml, if any.
 
+    The file holds for a subject that the command line names too, unless it has a subject of its own.
     `checks` are the names of checks and challenges that exist; others are then refused, with their line.
     """
     path = Path(config.FILE_NAME)
@@ -35,8 +36,10 @@ def settled(
     said = {key for key, value in given.items() if value not in (None, ())}
     has_files = isinstance(given.get("split"), Mapping)
     elsewhere = named is not None or has_files or said & {"data", "predictions"}
-    # A file that describes another subject must not lend its roles to the one that was named.
-    file = config.read_config(path, checks) if path.is_file() and not elsewhere else None
+    file = config.read_config(path, checks) if path.is_file() else None
+    # A file that describes another subject must not lend its roles, purpose and bounds to the one that was named.
+    if file is not None and elsewhere and file.subject != SubjectSection():
+        file = None
     return config.settle(file, sections, folder=path.parent)
 
 
