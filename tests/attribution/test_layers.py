@@ -111,3 +111,46 @@ def test_a_convolution_that_is_called_twice_has_no_map_of_its_own(
         pytest.raises(NotApplicable, match="2 times"),
     ):
         GradCam()(model, points, reference_of(inputs))
+
+
+class Latent(nn.Module):
+    """Three places of the network's own that attend to the steps of a series."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.zeros(3, 4))
+        self.layer = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        asking = self.places.expand(len(inputs), 3, 4)
+        return self.last(self.layer(asking, inputs, inputs)[0].mean(1))
+
+
+def test_attention_to_other_places_cannot_be_multiplied_through(
+    explained, reference_of, seeded, built
+) -> None:
+    inputs = seeded((4, 6, 4))
+    with (
+        explained(built(Latent), inputs) as (model, points),
+        pytest.raises(NotApplicable, match="3 places of attention look at 6 others"),
+    ):
+        AttentionRollout()(model, points, reference_of(inputs))
+
+
+def test_weights_are_asked_for_however_attention_is_called(
+    explained, reference_of, seeded, built
+) -> None:
+    class ByPlace(Attending):
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = inputs
+            for layer in self.layers:
+                hidden = hidden + layer(hidden, hidden, hidden, None, False)[0]
+            return self.last(hidden.mean(1))
+
+    inputs = seeded((4, 6, 4))
+    found = []
+    for kind in (Attending, ByPlace):
+        with explained(built(kind()), inputs) as (model, points):
+            found.append(AttentionRollout()(model, points, reference_of(inputs)).values)
+    assert torch.equal(*found)

@@ -342,3 +342,55 @@ def test_values_that_were_handed_back_are_freed(explained, reference_of, seeded,
     finally:
         gc.enable()
     assert after <= before
+
+
+class Causal(nn.Module):
+    """Attention to earlier steps alone, later ones masked by minus infinity in one of three ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.last = way, nn.Linear(4, 3)
+        self.query, self.key, self.value = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        q, k, v = self.query(inputs), self.key(inputs), self.value(inputs)
+        later = torch.ones(6, 6, dtype=torch.bool).triu(1)
+        if self.way == "by torch":
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        elif self.way == "filled":
+            mixed = (q @ k.transpose(1, 2)).masked_fill(later, -torch.inf).softmax(-1) @ v
+        else:
+            mask = torch.zeros(6, 6).masked_fill(later, -torch.inf)
+            mixed = (q @ k.transpose(1, 2) + mask).softmax(-1) @ v
+        return self.last(mixed[:, 3])
+
+
+@pytest.mark.parametrize("way", ["by torch", "filled", "added"])
+def test_masks_of_minus_infinity_are_the_same_here_and_there(
+    explained, reference_of, seeded, built, way
+) -> None:
+    network = built(Causal(way))
+    inputs, reference = 2 * seeded((8, 6, 4)), reference_of(seeded((5, 6, 4), 1))
+    with explained(network, inputs) as (model, points):
+        found = DeepLift()(model, points, reference)
+    assert found.incompleteness().max() < 1e-3
+    assert bool((found.values[:, 4:] == 0).all())  # later steps are masked
+
+
+def test_factors_that_are_named_are_handed_back_as_others(
+    explained, reference_of, seeded, built
+) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = self.layer(inputs)
+            gated = torch.mul(hidden, other=hidden.sigmoid())
+            return self.last(torch.div(input=gated, other=1 + hidden.sigmoid()))
+
+    network = built(Named)
+    inputs, reference = 2 * seeded((8, 6)), reference_of(seeded((5, 6), 1))
+    with explained(network, inputs) as (model, points):
+        assert DeepLift()(model, points, reference).incompleteness().max() < 1e-4

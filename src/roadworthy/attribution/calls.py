@@ -47,11 +47,14 @@ class Call:
 
     @staticmethod
     def of(function: Function, args: tuple[Any, ...], named: Mapping[str, Any]) -> "Call":
-        """Return the call with its input in the first place."""
-        if not args and "input" in named:
-            rest = {name: value for name, value in named.items() if name != "input"}
-            return Call(function, (named["input"],), rest)
-        return Call(function, args, named)
+        """Return the call with its input in the first place, and the other of two in the second."""
+        left = dict(named)
+        if not args and "input" in left:
+            args = (left.pop("input"),)
+        # Of `where` the condition comes first, and its "other" is the third of three.
+        if len(args) == 1 and "other" in left and not {"input", "self", "condition"} & set(left):
+            args = (*args, left.pop("other"))
+        return Call(function, args, left)
 
     def __call__(self) -> Any:  # Any: see `Function`
         """Call it."""

@@ -56,7 +56,7 @@ def _exponentials(here: Tensor, away: Tensor, dim: int) -> tuple[Tensor, Tensor,
     """Return exponentials here and at the reference, and the rate between them, past a shift that both share."""
     shift = torch.maximum(here.amax(dim, keepdim=True), away.amax(dim, keepdim=True))
     e, e_away = (here - shift).exp(), (away - shift).exp()
-    off = here - away
+    off = torch.where(here == away, 0.0, here - away)  # both minus infinity, where a mask says so
     rate = torch.where(off.abs() < 1e-6, (e + e_away) / 2, (e - e_away) / off)
     return e, e_away, rate
 

@@ -96,7 +96,8 @@ class IntegratedGradients:
         values = sums / self.steps * way
         steps = self.steps
         while 2 * steps <= self.most:
-            rows = (gap.missed(values) > self.tolerance).nonzero()[:, 0]
+            missed = gap.missed(values)
+            rows = ((missed > self.tolerance) & missed.isfinite()).nonzero()[:, 0]
             if len(rows) == 0:
                 break
             between = (torch.arange(steps) + 0.5) / steps

@@ -6,6 +6,7 @@ They say where, coarsely, and of attention not even for which class; curves say 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from math import isqrt, prod
 from typing import Any
 
@@ -73,6 +74,11 @@ class AttentionRollout:
             if len(weights) < len(layers) or any(w.shape != weights[0].shape for w in weights):
                 raise NotApplicable(
                     "the layers of attention look at different places, so their weights cannot be multiplied through"
+                )
+            asking, asked = weights[0].shape[-2:]
+            if asking != asked:
+                raise NotApplicable(
+                    f"{asking} places of attention look at {asked} others, so their weights cannot be multiplied through"
                 )
             found.append(_rolled(weights))
         return Attributed(_at_places(torch.cat(found), tuple(points.inputs.shape[1:])))
@@ -166,8 +172,11 @@ def _attending(layers: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     held: list[Tensor] = []
     hooks: list[Any] = []  # Any: handles of torch
 
-    def ask(_: nn.Module, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return args, {**named, "need_weights": True, "average_attn_weights": True}
+    def ask(layer: nn.Module, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        # By name, whichever way the network gave it: what is given by place cannot be given again.
+        given = signature(nn.MultiheadAttention.forward).bind(layer, *args, **named).arguments
+        del given["self"]
+        return (), {**given, "need_weights": True, "average_attn_weights": True}
 
     def keep(_: nn.Module, __: Any, given: tuple[Tensor, Tensor]) -> None:
         held.append(given[1].detach())
