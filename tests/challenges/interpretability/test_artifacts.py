@@ -115,6 +115,40 @@ def test_categories_have_no_slope_and_are_explained_by_removal(registry) -> None
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_one_missing_number_in_any_split_chooses_a_method_that_can_explain_it(
+    registry, split
+) -> None:
+    class Filling(nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            worth = rows.nan_to_num().sum(1)
+            return torch.stack([-worth, worth], dim=1)
+
+    inputs = np.random.default_rng(0).normal(size=(3_000, 3)).astype(np.float32)
+    subject = subject_of(Filling(), inputs=inputs)
+    assert done(registry, subject, ["attribution_method"]) == ["deeplift"]
+    gap = inputs.copy()
+    gap[2_500, 1] = np.nan
+    splits = {**subject.splits, split: Split(gap, np.arange(3_000) % 2)}
+    subject = replace(subject, splits=splits)
+    chosen, found = done(registry, subject, ["attribution_method", "test_attributions"])
+    assert chosen == "kernel_shap"
+    assert np.isfinite(found).all()
+
+
+def test_methods_are_tried_on_values_of_the_kind_that_the_model_takes(registry) -> None:
+    seen = []
+
+    def run(given: np.ndarray) -> np.ndarray:
+        seen.append(given.dtype)
+        worth = given.astype(np.float64).sum(1)
+        return np.stack([-worth, worth], axis=1)
+
+    inputs = np.random.default_rng(0).integers(0, 256, (40, 3)).astype(np.uint8)
+    done(registry, subject_of(None, call=run, inputs=inputs), ["attribution_method"])
+    assert set(seen) == {np.dtype(np.uint8)}
+
+
 def test_the_reference_is_the_mean_of_what_is_present_and_the_usual_row_of_a_table() -> None:
     rows = np.array([[1.0, 0.0], [np.nan, 2.0], [3.0, 2.0]])
     rng = np.random.default_rng(0)
