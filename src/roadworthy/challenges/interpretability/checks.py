@@ -137,7 +137,8 @@ def attribution_stability(
 
     Mean rank correlation of the attributions of a row with those of the same row and noise of 2 % of a standard deviation
     of each value (Alvarez-Melis & Jaakkola 2018, "On the robustness of interpretability methods", as a correlation, so that
-    it has no unit). Rows whose answer changes are left out: their explanation should change too. Student's t over rows.
+    it has no unit). Rows whose answer changes are left out: their explanation should change too; and those that the noise does not
+    change, as where all columns are categories. Student's t over rows.
 
     Unit: rank correlation.
     Qualified at: severity 0.4 of `explanations_that_waver`, n = 100; passes from 100 rows where the mean is 0.85.
@@ -147,14 +148,15 @@ def attribution_stability(
     kept = np.flatnonzero(np.isfinite(found))
     if len(kept) < 2:
         raise NotApplicable(
-            "no two rows keep their answer under a little noise and have three positions whose order could change"
+            "no two rows keep their answer under a little noise and have three positions whose order could change, or values are "
+            "too coarse (categories, whole numbers) for noise that changes them a little"
         )
     least = kept[np.argsort(found[kept], kind="stable")[:SHOWN]]
     return mean(
         found[kept],
         unit=UNIT,
         bounds=(-1.0, 1.0),
-        details=f"{len(kept)} of {len(found)} rows keep their answer; the median correlation is {np.median(found[kept]):.2f}.",
+        details=f"{len(kept)} of {len(found)} rows change a little and keep their answer; the median correlation is {np.median(found[kept]):.2f}.",
         evidence=(
             _histogram(
                 "Likeness to explanations of the same rows with a little noise", found[kept]
