@@ -133,7 +133,7 @@ def planted_feature_missed(
     """How often explanations do not begin with a feature that was planted and that the answer rests on.
 
     A mark is planted in a copy of the training rows, so that the model learns it as a shortcut; on test rows that the mark alone turns
-    into its class, the method of this audit should put its largest attribution (by size) in the mark (Adebayo et al. 2020, NeurIPS; Yang & Kim 2019, BAM). The
+    into its class, the method of this audit should put its largest attribution (by size) in the mark and nowhere else (Adebayo et al. 2020, NeurIPS; Yang & Kim 2019, BAM). The
     only test of explanations whose right answer is known. Clopper-Pearson over rows.
 
     Unit: share of explained rows.
