@@ -14,7 +14,6 @@ from roadworthy.challenges.interpretability.checks import (
     attribution_stability,
     incomplete_attributions,
 )
-from roadworthy.challenges.interpretability.explaining import Explained, Explaining
 from roadworthy.challenges.interpretability.faithfulness import attribution_faithfulness, gains_of
 from roadworthy.challenges.interpretability.mitigations import (
     any_method_that_fits,
@@ -252,82 +251,6 @@ def test_an_explanation_that_a_nudge_turns_over_is_unstable(registry) -> None:
     assert attribution_stability(values[1], np.arange(60)).value > 0.99
     with pytest.raises(UserError, match="nudge is 0"):
         trials.stability_correlations(*[None] * 8, nudge=0)
-
-
-class Pixels(nn.Module):
-    """A smooth network of whole numbers from 0 to 255."""
-
-    def forward(self, inputs):
-        worth = (inputs.flatten(1) / 64 * torch.linspace(0.5, 2, 16)).sin().sum(1)
-        return torch.stack([-worth, worth], dim=1)
-
-
-@pytest.mark.parametrize("is_black_box", [False, True])
-@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.bool_, np.float32])
-def test_noise_on_whole_numbers_neither_wraps_nor_shifts(kind, is_black_box) -> None:
-    most = 1 if kind is np.bool_ else 255
-    inputs = (most * np.random.default_rng(0).integers(0, 2, (400, 16))).astype(kind)
-    module = None if is_black_box else Pixels()
-    explaining = Explaining(Predictor(lambda x: x, "logits", None, module), BINARY, "logits")
-    rows = Explained(inputs, np.zeros(400, np.int64), np.arange(400, dtype=np.uint64), 0)
-    moved = explaining.nudged(rows, inputs.astype(np.float32), 0.02, None).inputs
-    off = moved.astype(np.float64) - inputs
-    assert np.abs(off).max() < 0.02 * inputs.std() * 6 + 0.5
-    assert abs(off.mean()) < 0.02 * inputs.std() / 10
-    assert is_black_box == (moved.dtype == kind) or kind is np.float32
-
-
-def test_a_black_box_of_whole_numbers_gets_whole_numbers_in_their_range(registry) -> None:
-    seen = []
-
-    def run(given):
-        seen.append(given)
-        worth = given.reshape(len(given), -1).astype(np.float64).sum(1) - 1_000
-        return np.stack([-worth, worth], axis=1)
-
-    inputs = np.random.default_rng(0).integers(0, 256, (60, 16)).astype(np.uint8)
-    subject = subject_of(Pixels(), inputs)
-    subject = replace(subject, predictor=Predictor(run, "logits", identity="whole", module=None))
-    one(registry, subject, "test_stability_correlations")
-    assert {given.dtype for given in seen} == {np.dtype(np.uint8)}
-
-
-def test_noise_that_changes_no_value_says_nothing_of_stability(registry) -> None:
-    def run(given):
-        worth = given.astype(np.float64) @ [3.0, -1.0, 2.0, 0.5] - 2
-        return np.stack([-worth, worth], axis=1)
-
-    inputs = np.random.default_rng(0).integers(0, 2, (60, 4)).astype(np.int64)
-    subject = subject_of(Pixels(), inputs)
-    subject = replace(subject, predictor=Predictor(run, "logits", identity="codes", module=None))
-    found = one(registry, subject, "test_stability_correlations")
-    assert np.isnan(found).all()
-    with pytest.raises(NotApplicable, match="too coarse"):
-        attribution_stability(found, np.arange(60))
-
-
-def test_codes_that_are_looked_up_have_no_neighbours(registry) -> None:
-    class Codes(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.codes = nn.Embedding(10, 2)
-
-        def forward(self, inputs):
-            return self.codes(inputs.long()).sum(1)
-
-    subject = subject_of(Pixels(), np.random.default_rng(0).integers(0, 10, (60, 4)))
-    network = Codes()
-
-    def run(given):
-        with torch.no_grad():
-            return network(torch.from_numpy(given)).numpy()
-
-    predictor = Predictor(run, "logits", identity="codes", module=network)
-    found = compute(
-        registry, fields_of(replace(subject, predictor=predictor)), ["test_stability_correlations"]
-    )["test_stability_correlations"]
-    assert found.state == "not_applicable"
-    assert "looks codes up" in str(found.reason)
 
 
 def test_methods_that_say_the_same_agree_and_chance_is_no_method() -> None:
