@@ -27,7 +27,7 @@ def test_grad_cam_as_captum(explained, reference_of, centred, seeded, built) -> 
     with explained(network, inputs) as (model, points), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ours = GradCam()(model, points, reference_of(inputs)).values
-        theirs = captum.LayerGradCam(centred(network), network[2]).attribute(
+        theirs = captum.LayerGradCam(centred(network), network[3]).attribute(
             inputs.clone().requires_grad_(), target=points.labels, relu_attributions=True
         )
     expected = functional.interpolate(
@@ -94,20 +94,141 @@ def test_without_such_layers_it_is_refused(explained, reference_of, seeded, meth
         method(model, points, reference_of(inputs))
 
 
-def test_a_convolution_that_is_called_twice_has_no_map_of_its_own(
+class Block(nn.Module):
+    """A residual block whose shortcut is registered and called last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 4, 3, padding=1)
+        self.shortcut, self.last = nn.Conv2d(1, 4, 1), nn.Linear(4, 3)
+
+    def maps(self, inputs: Tensor) -> Tensor:
+        return (self.second(self.first(inputs).relu()) + self.shortcut(inputs)).relu()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.last(self.maps(inputs).mean((2, 3)))
+
+
+class Squeezed(Block):
+    """The same, its channels weighed by convolutions over what is pooled, which come last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Conv2d(4, 4, 1)
+
+    def maps(self, inputs: Tensor) -> Tensor:
+        maps = super().maps(inputs)
+        return maps * self.gate(maps.mean((2, 3), keepdim=True)).sigmoid()
+
+
+class Twice(Block):
+    """One convolution called twice, the second time on what the first gave, in place."""
+
+    def maps(self, inputs: Tensor) -> Tensor:
+        return self.second(self.second(self.first(inputs))).relu_()
+
+
+@pytest.mark.parametrize("kind", [Block, Squeezed, Twice])
+def test_grad_cam_looks_at_what_all_of_an_answer_passes_through(
+    explained, reference_of, seeded, built, kind
+) -> None:
+    network, inputs = built(kind()), seeded((5, 1, 8, 8))
+    with explained(network, inputs) as (model, points):
+        found = GradCam()(model, points, reference_of(inputs)).values
+        maps = network.maps(inputs)
+    # The slope of the score by each value of the last map: the weight of its channel less the mean of the classes, over 64 places.
+    weights = network.last.weight - network.last.weight.mean(0)
+    of_class = weights[points.labels] / 64
+    expected = (of_class[:, :, None, None] * maps).sum(1, keepdim=True).relu()
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert found.max() > 0
+
+
+def test_two_ways_that_meet_behind_their_maps_have_no_map_of_an_answer(
     explained, reference_of, seeded, built
 ) -> None:
-    class Twice(nn.Module):
+    class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer, self.last = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(64, 2)
+            self.one, self.other = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3)
+            self.last = nn.Linear(8, 3)
 
         def forward(self, inputs: Tensor) -> Tensor:
-            return self.last(self.layer(self.layer(inputs)).flatten(1))
+            ways = [way(inputs).relu().mean((2, 3)) for way in (self.one, self.other)]
+            return self.last(torch.cat(ways, 1))
 
     inputs = seeded((3, 1, 8, 8))
     with (
-        explained(built(Twice), inputs) as (model, points),
-        pytest.raises(NotApplicable, match="2 times"),
+        explained(built(Two()), inputs) as (model, points),
+        pytest.raises(NotApplicable, match="passed by all of an answer"),
     ):
         GradCam()(model, points, reference_of(inputs))
+
+
+@pytest.mark.parametrize("kind", ["maps", "attention"])
+def test_less_memory_takes_smaller_chunks_and_gives_the_same(
+    explained, reference_of, seeded, built, kind
+) -> None:
+    class Narrow(nn.Module):
+        def __init__(self, network: nn.Module, most: int) -> None:
+            super().__init__()
+            self.network, self.most = network, most
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if len(inputs) > self.most:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+            return self.network(inputs)
+
+    images = kind == "maps"
+    network, method = (
+        (built(Block()), GradCam()) if images else (built(Attending(2)), AttentionRollout())
+    )
+    inputs, found = seeded((7, 1, 8, 8) if images else (7, 6, 4)), []
+    for most in (7, 2):
+        with explained(Narrow(network, most), inputs) as (model, points):
+            found.append(method(model, points, reference_of(inputs)).values)
+    assert torch.allclose(*found, atol=1e-6)
+
+
+class Latent(nn.Module):
+    """Three places of the network's own that attend to the steps of a series."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.zeros(3, 4))
+        self.layer = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        asking = self.places.expand(len(inputs), 3, 4)
+        return self.last(self.layer(asking, inputs, inputs)[0].mean(1))
+
+
+def test_attention_to_other_places_cannot_be_multiplied_through(
+    explained, reference_of, seeded, built
+) -> None:
+    inputs = seeded((4, 6, 4))
+    with (
+        explained(built(Latent), inputs) as (model, points),
+        pytest.raises(NotApplicable, match="3 places of attention look at 6 others"),
+    ):
+        AttentionRollout()(model, points, reference_of(inputs))
+
+
+def test_weights_are_asked_for_however_attention_is_called(
+    explained, reference_of, seeded, built
+) -> None:
+    class ByPlace(Attending):
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = inputs
+            for layer in self.layers:
+                hidden = hidden + layer(hidden, hidden, hidden, None, False)[0]
+            return self.last(hidden.mean(1))
+
+    inputs = seeded((4, 6, 4))
+    found = []
+    for kind in (Attending, ByPlace):
+        with explained(built(kind()), inputs) as (model, points):
+            found.append(AttentionRollout()(model, points, reference_of(inputs)).values)
+    assert torch.equal(*found)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roadworthy.attribution.parts import Parts, windows
+from roadworthy.attribution.parts import MOST_WINDOWS, Parts, windows
 from roadworthy.attribution.removal import KernelShap, Occlusion, coalitions, shapley_fit
 from roadworthy.errors import NotApplicable
 
@@ -30,6 +30,25 @@ def test_occlusion_as_captum(explained, reference_of, centred, seeded, built) ->
 
 def test_a_table_loses_one_column_at_a_time() -> None:
     assert windows((3,), 1 / 7).tolist() == torch.eye(3, dtype=torch.bool).tolist()
+
+
+@pytest.mark.parametrize(
+    "shape", [(16_000,), (1, 16_000), (2, 4_000), (1, 16, 16, 16), (3, 2_000, 3), (3, 224, 224)]
+)
+def test_long_inputs_have_no_more_windows_than_are_worth_their_passes(shape) -> None:
+    found = windows(shape, 1 / 7)
+    assert len(found) <= MOST_WINDOWS
+    assert bool(found.any(0).all())  # every value is covered
+    assert found.sum(1).max() <= 4 * found.sum(1).float().mean()
+
+
+@pytest.mark.parametrize("shape", [(1_024,), (1, 1_024), (3, 64, 64)])
+def test_inputs_that_are_not_long_lose_what_they_did(shape) -> None:
+    found = windows(shape, 1 / 7)
+    if shape == (3, 64, 64):
+        assert len(found) == 15 * 15  # sides of 9, 4 apart: 0, 4, ..., 52 and the last at 55
+        return
+    assert torch.equal(found, torch.eye(1_024, dtype=torch.bool))
 
 
 def test_an_image_of_one_pixel_is_one_window_and_has_nothing_to_share(

@@ -1,5 +1,6 @@
 """DeepLift: as captum's where captum is right, complete everywhere, and refused where it has no rule."""
 
+import gc
 import warnings
 
 import pytest
@@ -256,3 +257,140 @@ def test_it_costs_one_pass_there_and_back(explained, reference_of, seeded, built
         network.rows = 0
         DeepLift()(model, points, reference_of(seeded((3, 4), 1)))
     assert network.rows == 50 + 1 + 1  # the rows; the reference, and its score
+
+
+class InPlace(nn.Module):
+    """Steps whose values are changed in place later, as ordinary code does."""
+
+    def __init__(self, mixed) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(6, 8), nn.Linear(6, 8), nn.LazyLinear(3)
+        self.mixed = mixed
+        self.last(mixed(self, torch.zeros(2, 6)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.last(self.mixed(self, inputs))
+
+
+def gelu_and_more(net: InPlace, inputs: Tensor) -> Tensor:
+    hidden = functional.gelu(net.first(inputs))
+    hidden += net.second(inputs)
+    return hidden
+
+
+def leaky_and_more(net: InPlace, inputs: Tensor) -> Tensor:
+    hidden = functional.leaky_relu(net.first(inputs), 0.1)
+    hidden += net.second(inputs)
+    return functional.relu(hidden, inplace=True)
+
+
+def pooled_and_one(net: InPlace, inputs: Tensor) -> Tensor:
+    hidden = functional.max_pool1d(net.first(inputs)[:, None], 2)
+    hidden += 1
+    return hidden.flatten(1)
+
+
+def softmax_doubled(net: InPlace, inputs: Tensor) -> Tensor:
+    return net.first(inputs).softmax(1).mul_(2.0)
+
+
+def changed_after_it_was_used(net: InPlace, inputs: Tensor) -> Tensor:
+    hidden = net.first(inputs)
+    used = functional.relu(hidden)
+    hidden += 0.005 * torch.sin(net.second(inputs))
+    return hidden + used
+
+
+def written_into_zeros(net: InPlace, inputs: Tensor) -> Tensor:
+    hidden = torch.zeros(len(inputs), 9)
+    hidden[:, :8] = net.first(inputs)
+    return hidden.tanh()
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        gelu_and_more,
+        leaky_and_more,
+        pooled_and_one,
+        softmax_doubled,
+        changed_after_it_was_used,
+        written_into_zeros,
+    ],
+)
+def test_what_is_changed_in_place_later_is_handed_back_exactly(
+    explained, reference_of, seeded, built, mixed
+) -> None:
+    network = built(InPlace(mixed))
+    inputs, reference = 2 * seeded((8, 6)), reference_of(seeded((5, 6), 1))
+    with explained(network, inputs) as (model, points):
+        found = DeepLift()(model, points, reference)
+    assert found.incompleteness().max() < 1e-4
+
+
+def test_values_that_were_handed_back_are_freed(explained, reference_of, seeded, built) -> None:
+    network = built(Attention)
+    inputs, reference = seeded((4, 6, 4)), reference_of(seeded((5, 6, 4), 1))
+    gc.collect()
+    gc.disable()
+    try:
+        with explained(network, inputs) as (model, points):
+            DeepLift()(model, points, reference)
+            before = sum(type(o) is Tensor for o in gc.get_objects())
+            DeepLift()(model, points, reference)
+            after = sum(type(o) is Tensor for o in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after <= before
+
+
+class Causal(nn.Module):
+    """Attention to earlier steps alone, later ones masked by minus infinity in one of three ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.last = way, nn.Linear(4, 3)
+        self.query, self.key, self.value = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        q, k, v = self.query(inputs), self.key(inputs), self.value(inputs)
+        later = torch.ones(6, 6, dtype=torch.bool).triu(1)
+        if self.way == "by torch":
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        elif self.way == "filled":
+            mixed = (q @ k.transpose(1, 2)).masked_fill(later, -torch.inf).softmax(-1) @ v
+        else:
+            mask = torch.zeros(6, 6).masked_fill(later, -torch.inf)
+            mixed = (q @ k.transpose(1, 2) + mask).softmax(-1) @ v
+        return self.last(mixed[:, 3])
+
+
+@pytest.mark.parametrize("way", ["by torch", "filled", "added"])
+def test_masks_of_minus_infinity_are_the_same_here_and_there(
+    explained, reference_of, seeded, built, way
+) -> None:
+    network = built(Causal(way))
+    inputs, reference = 2 * seeded((8, 6, 4)), reference_of(seeded((5, 6, 4), 1))
+    with explained(network, inputs) as (model, points):
+        found = DeepLift()(model, points, reference)
+    assert found.incompleteness().max() < 1e-3
+    assert bool((found.values[:, 4:] == 0).all())  # later steps are masked
+
+
+def test_factors_that_are_named_are_handed_back_as_others(
+    explained, reference_of, seeded, built
+) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = self.layer(inputs)
+            gated = torch.mul(hidden, other=hidden.sigmoid())
+            return self.last(torch.div(input=gated, other=1 + hidden.sigmoid()))
+
+    network = built(Named)
+    inputs, reference = 2 * seeded((8, 6)), reference_of(seeded((5, 6), 1))
+    with explained(network, inputs) as (model, points):
+        assert DeepLift()(model, points, reference).incompleteness().max() < 1e-4

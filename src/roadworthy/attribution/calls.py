@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from roadworthy.errors import NotApplicable
@@ -47,11 +47,14 @@ class Call:
 
     @staticmethod
     def of(function: Function, args: tuple[Any, ...], named: Mapping[str, Any]) -> "Call":
-        """Return the call with its input in the first place."""
-        if not args and "input" in named:
-            rest = {name: value for name, value in named.items() if name != "input"}
-            return Call(function, (named["input"],), rest)
-        return Call(function, args, named)
+        """Return the call with its input in the first place, and the other of two in the second."""
+        left = dict(named)
+        if not args and "input" in left:
+            args = (left.pop("input"),)
+        # Of `where` the condition comes first, and its "other" is the third of three.
+        if len(args) == 1 and "other" in left and not {"input", "self", "condition"} & set(left):
+            args = (*args, left.pop("other"))
+        return Call(function, args, left)
 
     def __call__(self) -> Any:  # Any: see `Function`
         """Call it."""
@@ -98,10 +101,9 @@ class Call:
         return any(t.requires_grad for t in self.tensors)
 
     def held(self) -> "Call":
-        """Return the call with a copy of what it is about to change."""
-        if not self.is_in_place:
-            return self
-        return self.like(self.args[0].clone())
+        """Return the call with copies of what it or a later step in place may change: all but weights."""
+        named = {name: copied(value) for name, value in self.named.items()}
+        return Call(self.function, copied(self.args), named)
 
     @property
     def _plain(self) -> str:
@@ -126,6 +128,15 @@ class Call:
 def depends(value: Any) -> bool:  # Any: whatever a function is called with
     """Whether a value depends on the input."""
     return isinstance(value, Tensor) and value.requires_grad
+
+
+def copied(value: Any) -> Any:  # Any: what a function is called with, or what it gives
+    """Return a value with copies of the tensors in it; weights, which no network changes as it answers, stay."""
+    if isinstance(value, Tensor):
+        return value if isinstance(value, nn.Parameter) else value.clone()
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    return tuple(copied(each) for each in value) if type(value) is tuple else value
 
 
 def without_rule(what: str) -> NotApplicable:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from roadworthy.attribution.calls import Call, without_rule
-from roadworthy.attribution.handing import Handed, only_first
+from roadworthy.attribution.handing import handed, only_first
 
 
 def softmax(call: Call, there: Call, out: Tensor, *, logarithm: bool) -> Tensor:
@@ -19,19 +19,19 @@ def softmax(call: Call, there: Call, out: Tensor, *, logarithm: bool) -> Tensor:
         of_sum = _logarithms_rate(s, s_away)
         value = here.log_softmax(dim)
 
-        def back(handed: Tensor) -> Tensor:
-            g = handed.double()
-            return (g - g.sum(dim, keepdim=True) * of_sum * rate).to(handed.dtype)
+        def back(came: Tensor) -> Tensor:
+            g = came.double()
+            return (g - g.sum(dim, keepdim=True) * of_sum * rate).to(came.dtype)
     else:
         value = e / s
         inverse = (1 / s + 1 / s_away) / 2
 
-        def back(handed: Tensor) -> Tensor:
-            g = handed.double()
+        def back(came: Tensor) -> Tensor:
+            g = came.double()
             common = (g * (e + e_away) / 2).sum(dim, keepdim=True) / (s * s_away)
-            return (rate * (g * inverse - common)).to(handed.dtype)
+            return (rate * (g * inverse - common)).to(came.dtype)
 
-    return Handed.apply(given, value.to(given.dtype), back)  # pyright: ignore[reportReturnType] - torch's own annotation
+    return handed(given, value.to(given.dtype), back)
 
 
 def logsumexp(call: Call, there: Call, out: Tensor) -> Tensor:
@@ -45,18 +45,18 @@ def logsumexp(call: Call, there: Call, out: Tensor) -> Tensor:
     share = rate * _logarithms_rate(e.sum(dim, keepdim=True), e_away.sum(dim, keepdim=True))
     value = here.logsumexp(dim, keepdim=keeps)
 
-    def back(handed: Tensor) -> Tensor:
-        g = handed.double() if keeps else handed.double().unsqueeze(dim)
-        return (g * share).to(handed.dtype)
+    def back(came: Tensor) -> Tensor:
+        g = came.double() if keeps else came.double().unsqueeze(dim)
+        return (g * share).to(came.dtype)
 
-    return Handed.apply(given, value.to(given.dtype), back)  # pyright: ignore[reportReturnType] - torch's own annotation
+    return handed(given, value.to(given.dtype), back)
 
 
 def _exponentials(here: Tensor, away: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return exponentials here and at the reference, and the rate between them, past a shift that both share."""
     shift = torch.maximum(here.amax(dim, keepdim=True), away.amax(dim, keepdim=True))
     e, e_away = (here - shift).exp(), (away - shift).exp()
-    off = here - away
+    off = torch.where(here == away, 0.0, here - away)  # both minus infinity, where a mask says so
     rate = torch.where(off.abs() < 1e-6, (e + e_away) / 2, (e - e_away) / off)
     return e, e_away, rate
 

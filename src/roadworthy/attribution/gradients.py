@@ -96,7 +96,8 @@ class IntegratedGradients:
         values = sums / self.steps * way
         steps = self.steps
         while 2 * steps <= self.most:
-            rows = (gap.missed(values) > self.tolerance).nonzero()[:, 0]
+            missed = gap.missed(values)
+            rows = ((missed > self.tolerance) & missed.isfinite()).nonzero()[:, 0]
             if len(rows) == 0:
                 break
             between = (torch.arange(steps) + 0.5) / steps
@@ -111,7 +112,8 @@ class GradientShap:
     """The mean over real references and random points on the paths from them: expected gradients.
 
     Erion et al. 2021, "Improving performance of deep learning models with axiomatic attribution priors". It promises a
-    sum only on average over draws, so its incompleteness is luck and says how many draws it would take.
+    sum only on average over draws, and none of a row: after 32 draws seven rows in ten are off by more than a twentieth on a
+    smooth table.
 
     Parameters
     ----------
@@ -132,7 +134,7 @@ class GradientShap:
             way = points.inputs - start
             at = start + way * where[:, draw].view(-1, *rest)
             found += way * _slopes(model, at, points.labels)
-        return Attributed(found / self.draws, gap_to(model, points, reference.sample))
+        return Attributed(found / self.draws)
 
 
 def gap_to(model: AttackedModel, points: Points, rows: Tensor) -> Gap:

@@ -9,40 +9,55 @@ from torch.autograd import Function
 from roadworthy.attribution.calls import Call, without_rule
 
 
-class Multiplied(Function):
-    """A value that hands back what comes to it, times a multiplier of each element."""
+def multiplied(given: Tensor, value: Tensor, multiplier: Tensor) -> Tensor:
+    """Return a value that hands back to what was given what comes to it, times a multiplier of each element.
 
+    The value must be nobody else's: it is returned itself, not a copy.
+    """
+    return _Multiplied.apply(given, (_whole(value),), multiplier)  # pyright: ignore[reportReturnType] - torch's own annotation
+
+
+def handed(given: Tensor, value: Tensor, back: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return a value that hands back to what was given by a function of what comes to it.
+
+    The value must be nobody else's: it is returned itself, not a copy. The function must not hold it, or neither is ever freed.
+    """
+    return _Handed.apply(given, (_whole(value),), back)  # pyright: ignore[reportReturnType] - torch's own annotation
+
+
+def _whole(value: Tensor) -> Tensor:
+    """Return a value that is no view, as one-dimensional pooling gives."""
+    return value.clone() if value._is_view() else value
+
+
+class _Multiplied(Function):
+    # The value comes in a tuple: a tensor that goes in and comes out again is a view to torch, which a network may not
+    # change in place; and a copy would cost a pass over memory at each step.
     @staticmethod
     def forward(
-        ctx: Any, given: Tensor, value: Tensor, multiplier: Tensor
+        ctx: Any, given: Tensor, value: tuple[Tensor], multiplier: Tensor
     ) -> Tensor:  # Any: of torch
-        """Return the value."""
         del given
         ctx.save_for_backward(multiplier)
-        return value
+        return value[0]
 
     @staticmethod
     def backward(ctx: Any, *handed: Tensor) -> Any:  # Any: of torch
-        """Hand back."""
         (multiplier,) = ctx.saved_tensors
         return handed[0] * multiplier, None, None
 
 
-class Handed(Function):
-    """A value that hands back by a function of what comes to it."""
-
+class _Handed(Function):
     @staticmethod
     def forward(
-        ctx: Any, given: Tensor, value: Tensor, back: Callable[[Tensor], Tensor]
+        ctx: Any, given: Tensor, value: tuple[Tensor], back: Callable[[Tensor], Tensor]
     ) -> Tensor:  # Any: of torch
-        """Return the value."""
         del given
         ctx.back = back
-        return value
+        return value[0]
 
     @staticmethod
     def backward(ctx: Any, *handed: Tensor) -> Any:  # Any: of torch
-        """Hand back."""
         return ctx.back(handed[0]), None, None
 
 

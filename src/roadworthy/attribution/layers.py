@@ -1,32 +1,37 @@
-"""Attributions by what layers hold: maps of the last convolution, and weights of attention.
+"""Attributions by what layers hold: the last maps of a convolutional network, and weights of attention.
 
 They say where, coarsely, and of attention not even for which class; curves say how far to believe them.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from math import isqrt, prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
+from roadworthy.attribution.calls import Call, Function
 from roadworthy.attribution.method import Attributed, Reference
 from roadworthy.attribution.parts import has_channels_last, plane_of
+from roadworthy.attribution.passage import goes_around
 from roadworthy.attribution.score import score
 from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.model import AttackedModel
+from roadworthy.perturbation.model import AttackedModel, as_logits
 
 
 @dataclass(frozen=True)
 class GradCam:
-    """Channels of the last convolution, each weighed by its mean slope, where they speak for the class.
+    """Channels of the last map, each weighed by its mean slope, where they speak for the class.
 
-    Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based localization". The map is
-    as coarse as that layer, and is spread over the image by linear interpolation.
+    Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based localization". The last map is
+    that of a convolution, or of a step after it on the same plane, which all of an answer passes through: of a residual block
+    the sum, not one of its ways. It is as coarse as that convolution, and is spread over the image by linear interpolation.
     """
 
     name: str = "Grad-CAM"
@@ -36,18 +41,21 @@ class GradCam:
         del reference
         shape = tuple(points.inputs.shape[1:])
         plane = plane_of(shape)
-        layers = [m for m in _modules(model) if isinstance(m, nn.Conv2d)]
-        if plane is None or not layers:
+        _modules(model)
+        if plane is None:
             raise NotApplicable("Grad-CAM needs images, and a network with a convolution over them")
-        found: list[Tensor] = []
-        for rows in _chunks(points, model.chunk):
-            with _kept(layers[-1]) as held:
-                logits = _outputs(model, rows.inputs)
-            maps = _single(held, "its last convolution")  # (n, k, h, w)
-            slopes = torch.autograd.grad(score(logits, rows.labels).sum(), maps)[0]
+
+        def run(inputs: Tensor, at: int) -> Tensor:
+            with _Maps(len(inputs)) as seen:
+                logits = _outputs(model, inputs)
+            maps = _last_passed(seen.found, logits)  # (n, k, h, w)
+            scores = score(logits, points.labels[at : at + len(inputs)])
+            slopes = torch.autograd.grad(scores.sum(), maps)[0]
             heat = (slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu().detach()
-            found.append(functional.interpolate(heat, plane, mode="bilinear", align_corners=False))
-        return Attributed(_over_channels(torch.cat(found)[:, 0], shape))
+            return functional.interpolate(heat, plane, mode="bilinear", align_corners=False)
+
+        found = torch.cat(model.in_chunks(points.inputs, run))
+        return Attributed(_over_channels(found[:, 0], shape))
 
 
 @dataclass(frozen=True)
@@ -66,16 +74,24 @@ class AttentionRollout:
         layers = [m for m in _modules(model) if isinstance(m, nn.MultiheadAttention)]
         if not layers:
             raise NotApplicable("attention rollout needs a network with nn.MultiheadAttention")
-        found: list[Tensor] = []
-        for rows in _chunks(points, model.chunk):
+
+        def run(inputs: Tensor, at: int) -> Tensor:
+            del at
             with torch.enable_grad(), _attending(layers) as weights:
-                _outputs(model, rows.inputs)
+                _outputs(model, inputs)
             if len(weights) < len(layers) or any(w.shape != weights[0].shape for w in weights):
                 raise NotApplicable(
                     "the layers of attention look at different places, so their weights cannot be multiplied through"
                 )
-            found.append(_rolled(weights))
-        return Attributed(_at_places(torch.cat(found), tuple(points.inputs.shape[1:])))
+            asking, asked = weights[0].shape[-2:]
+            if asking != asked:
+                raise NotApplicable(
+                    f"{asking} places of attention look at {asked} others, so their weights cannot be multiplied through"
+                )
+            return _rolled(weights)
+
+        found = torch.cat(model.in_chunks(points.inputs, run))
+        return Attributed(_at_places(found, tuple(points.inputs.shape[1:])))
 
 
 def _rolled(weights: list[Tensor]) -> Tensor:
@@ -124,40 +140,50 @@ def _modules(model: AttackedModel) -> list[nn.Module]:
     return list(model.module.modules())
 
 
-def _chunks(points: Points, size: int) -> Generator[Points]:
-    for first in range(0, len(points), size):
-        yield points.take(torch.arange(first, min(first + size, len(points))))
-
-
 def _outputs(model: AttackedModel, inputs: Tensor) -> Tensor:
-    from roadworthy.perturbation.model import as_logits
-
     with torch.enable_grad():
         found = model.module(inputs.detach().clone().requires_grad_())
     return as_logits(found, model.classes, model.gives_probabilities)
 
 
-def _single(held: list[Tensor], what: str) -> Tensor:
-    if len(held) != 1 or held[0].ndim != 4 or not held[0].requires_grad:
-        raise NotApplicable(
-            f"{what} is called {len(held)} times for a row, or without gradients, so no map is its own"
-        )
-    return held[0]
+class _Maps(TorchFunctionMode):
+    """Keeps the maps of convolutions, and of steps after each on the same plane, in the order of the steps."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.found: list[Tensor] = []
+        self._rows, self._plane = rows, torch.Size()
+
+    def __torch_function__(  # the name that torch gives it
+        self,
+        func: Function,
+        types: Sequence[type],
+        args: Sequence[Any] = (),  # Any: see `Function`
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # Any: see `Function`
+        """Go through one step, and keep what comes out where it is such a map."""
+        del types
+        given = func(*args, **(kwargs or {}))
+        if not isinstance(given, Tensor) or given.ndim != 4 or len(given) != self._rows:
+            return given
+        plane = given.shape[2:]
+        # A single place, as of a convolution behind the pooling, says nothing of where.
+        if Call(func, (), {}).kind == "conv2d" and plane.numel() > 1:
+            self._plane = plane
+        if plane == self._plane and given.requires_grad:
+            self.found.append(given)
+        return given
 
 
-@contextmanager
-def _kept(layer: nn.Module) -> Generator[list[Tensor]]:
-    """Keep what a layer gives inside the block."""
-    held: list[Tensor] = []
-
-    def keep(_: nn.Module, __: Any, given: Tensor) -> None:  # Any: what torch hands to hooks
-        held.append(given)
-
-    hook = layer.register_forward_hook(keep)
-    try:
-        yield held
-    finally:
-        hook.remove()
+def _last_passed(maps: list[Tensor], logits: Tensor) -> Tensor:
+    if logits.requires_grad:
+        for each in reversed(maps):
+            if not goes_around(logits, each):
+                return each
+    raise NotApplicable(
+        "Grad-CAM needs images, and a network with a convolution over them whose map has several places, has gradients, and is "
+        "passed by all of an answer"
+    )
 
 
 @contextmanager
@@ -166,8 +192,11 @@ def _attending(layers: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     held: list[Tensor] = []
     hooks: list[Any] = []  # Any: handles of torch
 
-    def ask(_: nn.Module, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return args, {**named, "need_weights": True, "average_attn_weights": True}
+    def ask(layer: nn.Module, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        # By name, whichever way the network gave it: what is given by place cannot be given again.
+        given = signature(nn.MultiheadAttention.forward).bind(layer, *args, **named).arguments
+        del given["self"]
+        return (), {**given, "need_weights": True, "average_attn_weights": True}
 
     def keep(_: nn.Module, __: Any, given: tuple[Tensor, Tensor]) -> None:
         held.append(given[1].detach())

@@ -18,7 +18,7 @@ from roadworthy.attribution.removal import KernelShap, Occlusion
 from roadworthy.attribution.rescale import DeepLift
 from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.model import AttackedModel
+from roadworthy.perturbation.model import AttackedModel, is_lack_of_memory
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ def unfit(name: str, model: AttackedModel, points: Points, reference: Reference)
     model : AttackedModel
     points : Points
     reference : Reference
+
+    Notes
+    -----
+    A method that breaks on a network that answers does not fit it; the others may. Lack of memory is no such reason: it
+    is of the machine, and raised.
     """
     if name not in BLIND and not model.has_gradients(points.inputs):
         return "the model has no gradients by its inputs"
@@ -72,6 +77,12 @@ def unfit(name: str, model: AttackedModel, points: Points, reference: Reference)
         found = METHODS[name](model, points, reference)
     except NotApplicable as reason:
         return str(reason)
+    except (
+        Exception
+    ) as error:  # the user's own forward, watched from inside: it answers, so it is no error of it
+        if is_lack_of_memory(error):
+            raise
+        return f"it breaks on this model: {type(error).__name__}: {error}"
     if not bool(found.values.isfinite().all()):
         return "a value is missing, or a slope is not finite, and what is multiplied by it means nothing"
     if name in EXACT and float(found.incompleteness().max()) > MISSED:

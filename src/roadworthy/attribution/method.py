@@ -42,12 +42,13 @@ class Gap:
     def missed(self, values: Tensor) -> Tensor:
         """Return how far the sum of each row of `values` (n, ...) is from what it promises, as a share of that: (n,).
 
-        A gap of less than a hundredth of the scores themselves counts as that much.
+        A gap of less than a hundredth of the scores themselves counts as that much. A sum that is no number is infinitely far
+        off: NaN means that nothing was promised.
         """
         here, there = self.here.double(), self.there.double()
         size = torch.maximum((here - there).abs(), torch.maximum(here.abs(), there.abs()) / 100)
         off = values.double().flatten(1).sum(1) - (here - there)
-        return off.abs() / size.clamp_min(1e-12)
+        return (off.abs() / size.clamp_min(1e-12)).nan_to_num(nan=torch.inf, posinf=torch.inf)
 
 
 @dataclass(frozen=True, eq=False)

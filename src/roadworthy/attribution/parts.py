@@ -6,6 +6,7 @@ from math import ceil, prod, sqrt
 import torch
 from torch import Tensor
 
+MOST_WINDOWS = 1 << 10  # of an input
 MOST_CHANNELS = 4  # of a last dimension, where the first has more: (height, width, channels)
 
 
@@ -72,20 +73,29 @@ class Parts:
 def windows(shape: tuple[int, ...], share: float) -> Tensor:
     """Return what sliding windows cover, one row each: (k, v) bool.
 
-    Squares whose side is this share of the shorter side of an image, half a side apart; of anything else each value.
+    Squares whose side is this share of the shorter side of an image, half a side apart; of anything else each value. Where
+    these would be more than 1,024, as of a long series, so many blocks of neighbours: each window costs a pass.
     """
     plane = plane_of(shape)
     if plane is None:
-        return torch.eye(prod(shape), dtype=torch.bool)
+        return (
+            _blocks(shape)
+            if prod(shape) > MOST_WINDOWS
+            else torch.eye(prod(shape), dtype=torch.bool)
+        )
     height, width = plane
     side = max(1, min(round(share * min(plane)), *plane))
     step = max(1, side // 2)
-    found = [
-        _window(plane, down, across, side)
-        for down in _starts(height, side, step)
-        for across in _starts(width, side, step)
-    ]
+    downs, acrosses = _starts(height, side, step), _starts(width, side, step)
+    if len(downs) * len(acrosses) > MOST_WINDOWS:
+        return _blocks(shape)
+    found = [_window(plane, down, across, side) for down in downs for across in acrosses]
     return torch.stack([_over_channels(at, shape) for at in found])
+
+
+def _blocks(shape: tuple[int, ...]) -> Tensor:
+    parts = Parts.blocks(shape, MOST_WINDOWS)
+    return parts.of_value == torch.arange(parts.count)[:, None]
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:

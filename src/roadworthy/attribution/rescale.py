@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from roadworthy.attribution.calls import Call, Function, Unlike, depends, without_rule
+from roadworthy.attribution.calls import Call, Function, Unlike, copied, depends, without_rule
 from roadworthy.attribution.composed import COMPOSED
 from roadworthy.attribution.gradients import scores_at
 from roadworthy.attribution.method import Attributed, Gap, Reference
@@ -139,7 +139,7 @@ class _Noted(_Watching):
             return call()
         held = call.held()
         found = call()
-        self.calls.append((held, found.clone() if call.is_in_place else found))
+        self.calls.append((held, copied(found)))
         return found
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from roadworthy.attribution.calls import POOLS, Call, depends, without_rule
 from roadworthy.attribution.exponentials import logsumexp, softmax
-from roadworthy.attribution.handing import Handed, Multiplied, only_first
+from roadworthy.attribution.handing import handed, multiplied, only_first
 from roadworthy.attribution.steps import CHOICES, SMOOTH, STRAIGHT
 
 NEAR = 1e-6  # of the size of the inputs of a smooth step: closer than this the slope half-way is as good
@@ -38,7 +38,7 @@ def _elementwise(call: Call, there: Call, out: Tensor, *, straight: bool) -> Ten
         if bool(near.any()):
             slope = _slope(call, here if straight else (here + away) / 2)
             multiplier = torch.where(near, slope, multiplier)
-    return Multiplied.apply(given, value, multiplier.to(value.dtype))  # pyright: ignore[reportReturnType] - torch's own annotation
+    return multiplied(given, value, multiplier.to(value.dtype))
 
 
 def _slope(call: Call, at: Tensor) -> Tensor:
@@ -127,16 +127,16 @@ def _pooled(call: Call, there: Call, out: Any) -> Any:  # Any: one tensor, or tw
     def to_places(amount: Tensor, where: Tensor) -> Tensor:
         found = amount.new_zeros(here.shape).flatten(-places)
         return found.scatter_add(
-            -1, where.expand_as(value).flatten(-places), amount.flatten(-places)
+            -1, where.expand(at.shape).flatten(-places), amount.flatten(-places)
         )
 
-    def back(handed: Tensor) -> Tensor:
-        gone = to_places(handed * rises, at) + to_places(handed * falls, at_away)
+    def back(g: Tensor) -> Tensor:
+        gone = to_places(g * rises, at) + to_places(g * falls, at_away)
         same = off.abs() < TOUCHING
         found = gone.view_as(here) / off
-        return torch.where(same, to_places(handed, at).view_as(here), found)
+        return torch.where(same, to_places(g, at).view_as(here), found)
 
-    return Handed.apply(given, value, back)
+    return handed(given, value, back)
 
 
 def _chosen(call: Call, there: Call, out: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class AttackedModel:
     def logits(self, inputs: Tensor) -> Tensor:
         """Return the logits without gradients: (n, c) float32."""
         with torch.no_grad():
-            parts = self._in_chunks(inputs, self._forward)
+            parts = self.in_chunks(inputs, self._forward)
         if len(parts) == 1:
             return parts[0]
         return torch.cat(parts) if parts else inputs.new_zeros(0, self.classes)
@@ -129,7 +129,7 @@ class AttackedModel:
         NotApplicable
             Where the outputs do not depend on the inputs in a way that has gradients.
         """
-        parts = self._in_chunks(
+        parts = self.in_chunks(
             inputs, lambda part, at: self._gradient(part, labels[at : at + len(part)], loss)
         )
         if len(parts) == 1:
@@ -147,14 +147,14 @@ class AttackedModel:
                 with torch.enable_grad():
                     return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
             except (MemoryError, RuntimeError) as error:
-                if not _is_lack_of_memory(error):
+                if not is_lack_of_memory(error):
                     # As from a call of .numpy() inside, which a tensor with gradients refuses.
                     return False
                 if len(inputs) == 1:
                     raise
             inputs = inputs[: len(inputs) // 2]
 
-    def _in_chunks(self, inputs: Tensor, run: Callable[[Tensor, int], Part]) -> list[Part]:
+    def in_chunks(self, inputs: Tensor, run: Callable[[Tensor, int], Part]) -> list[Part]:
         """Run chunk after chunk; where memory does not suffice for one, in smaller ones."""
         found: list[Part] = []
         at = 0
@@ -163,7 +163,7 @@ class AttackedModel:
             try:
                 found.append(run(part, at))
             except (MemoryError, RuntimeError) as error:
-                if len(part) == 1 or not _is_lack_of_memory(error):
+                if len(part) == 1 or not is_lack_of_memory(error):
                     raise
                 self.chunk = len(part) // 2
                 continue
@@ -229,7 +229,8 @@ class AttackedModel:
         return self.module(inputs)
 
 
-def _is_lack_of_memory(error: Exception) -> bool:
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     said = str(error).lower()

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from roadworthy.challenges.interpretability import artifacts
+from roadworthy.challenges.interpretability.checks import attribution_stability
+from roadworthy.challenges.interpretability.explaining import Explained, Explaining
 from roadworthy.engine import Registry, compute
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.subject import Column, Predictor, Task, fields_of
@@ -115,6 +117,40 @@ def test_categories_have_no_slope_and_are_explained_by_removal(registry) -> None
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_one_missing_number_in_any_split_chooses_a_method_that_can_explain_it(
+    registry, split
+) -> None:
+    class Filling(nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            worth = rows.nan_to_num().sum(1)
+            return torch.stack([-worth, worth], dim=1)
+
+    inputs = np.random.default_rng(0).normal(size=(3_000, 3)).astype(np.float32)
+    subject = subject_of(Filling(), inputs=inputs)
+    assert done(registry, subject, ["attribution_method"]) == ["deeplift"]
+    gap = inputs.copy()
+    gap[2_500, 1] = np.nan
+    splits = {**subject.splits, split: Split(gap, np.arange(3_000) % 2)}
+    subject = replace(subject, splits=splits)
+    chosen, found = done(registry, subject, ["attribution_method", "test_attributions"])
+    assert chosen == "kernel_shap"
+    assert np.isfinite(found).all()
+
+
+def test_methods_are_tried_on_values_of_the_kind_that_the_model_takes(registry) -> None:
+    seen = []
+
+    def run(given: np.ndarray) -> np.ndarray:
+        seen.append(given.dtype)
+        worth = given.astype(np.float64).sum(1)
+        return np.stack([-worth, worth], axis=1)
+
+    inputs = np.random.default_rng(0).integers(0, 256, (40, 3)).astype(np.uint8)
+    done(registry, subject_of(None, call=run, inputs=inputs), ["attribution_method"])
+    assert set(seen) == {np.dtype(np.uint8)}
+
+
 def test_the_reference_is_the_mean_of_what_is_present_and_the_usual_row_of_a_table() -> None:
     rows = np.array([[1.0, 0.0], [np.nan, 2.0], [3.0, 2.0]])
     rng = np.random.default_rng(0)
@@ -160,3 +196,68 @@ def test_probabilities_are_explained_through_their_logarithm(registry) -> None:
     (of_probabilities,) = done(registry, sure, ["test_attributions"])
     # Half the log odds, whichever way they are given; DeepLift hands it through softmax and logarithm exactly in sum.
     assert np.allclose(of_logits.sum(axis=1), of_probabilities.sum(axis=1), atol=1e-3)
+
+
+class Pixels(nn.Module):
+    """A smooth network of whole numbers from 0 to 255."""
+
+    def forward(self, inputs):
+        worth = (inputs.flatten(1) / 64 * torch.linspace(0.5, 2, 16)).sin().sum(1)
+        return torch.stack([-worth, worth], dim=1)
+
+
+@pytest.mark.parametrize("is_black_box", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.bool_, np.float32])
+def test_noise_on_whole_numbers_neither_wraps_nor_shifts(kind, is_black_box) -> None:
+    most = 1 if kind is np.bool_ else 255
+    inputs = (most * np.random.default_rng(0).integers(0, 2, (400, 16))).astype(kind)
+    module = None if is_black_box else Pixels()
+    explaining = Explaining(Predictor(lambda x: x, "logits", None, module), BINARY, "logits")
+    rows = Explained(inputs, np.zeros(400, np.int64), np.arange(400, dtype=np.uint64), 0)
+    moved = explaining.nudged(rows, inputs.astype(np.float32), 0.02, None).inputs
+    off = moved.astype(np.float64) - inputs
+    assert np.abs(off).max() < 0.02 * inputs.std() * 6 + 0.5
+    assert abs(off.mean()) < 0.02 * inputs.std() / 10
+    assert is_black_box == (moved.dtype == kind) or kind is np.float32
+
+
+def test_a_black_box_of_whole_numbers_gets_whole_numbers_in_their_range(registry) -> None:
+    seen = []
+
+    def run(given):
+        seen.append(given)
+        worth = given.reshape(len(given), -1).astype(np.float64).sum(1) - 1_000
+        return np.stack([-worth, worth], axis=1)
+
+    inputs = np.random.default_rng(0).integers(0, 256, (60, 16)).astype(np.uint8)
+    done(registry, subject_of(None, call=run, inputs=inputs), ["test_stability_correlations"])
+    assert {given.dtype for given in seen} == {np.dtype(np.uint8)}
+
+
+def test_noise_that_changes_no_value_says_nothing_of_stability(registry) -> None:
+    def run(given):
+        worth = given.astype(np.float64) @ [3.0, -1.0, 2.0, 0.5] - 2
+        return np.stack([-worth, worth], axis=1)
+
+    inputs = np.random.default_rng(0).integers(0, 2, (60, 4)).astype(np.int64)
+    subject = subject_of(None, call=run, inputs=inputs)
+    (found,) = done(registry, subject, ["test_stability_correlations"])
+    assert np.isnan(found).all()
+    with pytest.raises(NotApplicable, match="too coarse"):
+        attribution_stability(found, np.arange(60))
+
+
+def test_codes_that_are_looked_up_have_no_neighbours(registry) -> None:
+    class Codes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.codes = nn.Embedding(10, 2)
+
+        def forward(self, inputs):
+            return self.codes(inputs.long()).sum(1)
+
+    inputs = np.random.default_rng(0).integers(0, 10, (60, 4))
+    name = "test_stability_correlations"
+    found = compute(registry, fields_of(subject_of(Codes(), inputs=inputs)), [name])[name]
+    assert found.state == "not_applicable"
+    assert "looks codes up" in str(found.reason)

@@ -127,6 +127,41 @@ def test_a_row_that_misses_its_sum_by_more_than_a_twentieth_counts() -> None:
         incomplete_attributions(np.full(4, np.nan), "input_gradient", np.arange(4))
 
 
+@pytest.mark.parametrize("nothing", [np.nan, np.inf])
+def test_a_sum_that_is_no_number_is_missed_and_never_passes(nothing) -> None:
+    missed = np.full(400, 0.001, np.float32)
+    missed[:200] = nothing
+    found = incomplete_attributions(missed, "deeplift", np.arange(400))
+    assert found.value == 0.5
+    requirement = incomplete_attributions.__dict__["__roadworthy__"].requires
+    assert judge(found, requirement).verdict == "fail"
+    assert "200 have a sum that is no number" in found.details
+    first = found.evidence[0].examples[0]
+    assert (first.note, first.score) == ("its sum is no number", None)
+    assert "nan" not in str(found)
+    assert "inf" not in str(found.evidence)
+    found = incomplete_attributions(np.full(400, np.inf, np.float32), "deeplift", np.arange(400))
+    assert found.value == 1.0
+
+
+def test_missing_numbers_miss_the_sums_of_integrated_gradients(registry) -> None:
+    class Additive(nn.Module):
+        def forward(self, inputs):
+            worth = inputs.nan_to_num().sin().sum(1)
+            return torch.stack([-worth, worth], dim=1)
+
+    inputs = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    subject = subject_of(Additive(), inputs)
+    gaps = inputs.copy()
+    gaps[:60, 2] = np.nan
+    subject = replace(
+        subject, splits={**subject.splits, "test": Split(gaps, np.arange(300) % 2)}
+    ).with_given(attribution_method="integrated_gradients")
+    found = one(registry, subject, "test_attribution_incompleteness")
+    told = incomplete_attributions(found, "integrated_gradients", np.arange(300))
+    assert told.value == pytest.approx(0.2)
+
+
 def test_planted_sums_and_wavering_are_what_they_say() -> None:
     subject, rng = builtin_subject("digits"), np.random.default_rng(0)
     clean = faults.sums_that_are_met(subject, rng, np.zeros(20_000))
@@ -170,6 +205,19 @@ def test_a_network_that_its_weights_do_not_decide_is_seen(registry, likeness) ->
         found.append(attribution_sanity(one(registry, planted, "test_sanity_correlations")))
     assert np.mean([m.value for m in found]) == pytest.approx(likeness, abs=0.05)
     assert all(m.seeds == 8 for m in found)
+
+
+def test_one_scrambled_network_without_an_explanation_leaves_the_others() -> None:
+    given = np.random.default_rng(0).normal(0, 0.1, (100, 9))
+    given[:, 3] = np.nan
+    found = attribution_sanity(given)
+    assert found.n == 100
+    assert found.seeds == 7
+    assert "1 of 8 networks" in found.details
+    with pytest.raises(NotApplicable, match="7 of 8 networks"):
+        attribution_sanity(np.where(np.arange(9) < 7, np.nan, given))
+    with pytest.raises(NotApplicable, match="no two rows"):
+        attribution_sanity(np.full((100, 9), np.nan))
 
 
 def test_sizes_that_need_no_model_are_doubted() -> None:

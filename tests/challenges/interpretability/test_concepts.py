@@ -64,6 +64,78 @@ def test_few_examples_black_boxes_and_no_concepts_are_said() -> None:
         scores({"first": FIRST[:5]})
     with pytest.raises(NotApplicable, match="with_given"):
         concepts()
+    with pytest.raises(UserError, match="mapping of concepts is empty"):
+        scores({})
+    with pytest.raises(NotApplicable, match="3 training rows; 80 are needed"):
+        concept_scores(MODEL, TASK, {"first": FIRST}, TRAIN[:3], TEST, ANSWERS, RNG)
     black = Predictor(lambda x: x[:, :2], "logits", None)
     with pytest.raises(NotApplicable, match="black box"):
         concept_scores(black, TASK, {"first": FIRST}, TRAIN, TEST, ANSWERS, RNG)
+
+
+def of(module: nn.Module, named: dict[str, np.ndarray], train=TRAIN, test=TEST):
+    model = Predictor(lambda x: x, "logits", None, module)
+    with torch.no_grad():
+        answers = module.eval()(torch.tensor(test, dtype=torch.float32)).argmax(1).numpy()
+    module.train()
+    return concept_scores(model, TASK, named, train, test, answers, np.random.default_rng(1))
+
+
+def test_modes_and_gradients_are_what_they_were() -> None:
+    module = network().insert(1, nn.Dropout(0.5))
+    module[0].weight.requires_grad_(False)
+    of(module, {"first": FIRST})
+    assert all(part.training for part in module.modules())
+    assert [p.requires_grad for p in module.parameters()] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_shortcut_that_is_called_last_does_not_hide_the_long_way(sign) -> None:
+    class Residual(nn.Module):
+        """The network of before, with a shortcut of another value, registered and called last."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.long, self.shortcut, self.last = network(), nn.Linear(5, 2), nn.Linear(2, 2)
+            with torch.no_grad():
+                self.shortcut.weight.zero_()
+                self.shortcut.weight[0, 4], self.shortcut.weight[1, 4] = -0.01 * sign, 0.01 * sign
+                self.last.weight.copy_(torch.eye(2))
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.last(self.long(inputs) + self.shortcut(inputs))
+
+    found = of(Residual(), {"first": FIRST})
+    assert found["first"][:, 1].mean() > 0.95  # by the shortcut alone, the sign of it would decide
+    assert found["first"][:, 0].mean() < 0.05
+
+
+def test_codes_that_are_looked_up_have_directions_too() -> None:
+    class Codes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.codes, self.rest = nn.Embedding(2, 5), network()
+            self.codes.weight.data = torch.tensor([[-1.0] * 5, [1.0] * 5])
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.rest(self.codes(inputs[:, 0].long()))
+
+    rng = np.random.default_rng(0)
+    train, test = (rng.integers(0, 2, (n, 1)).astype(float) for n in (400, 200))
+    found = of(Codes(), {"one": np.ones((60, 1))}, train, test)
+    assert found["one"][:, 1].mean() > 0.9
+
+
+def test_less_memory_takes_smaller_chunks_and_gives_the_same() -> None:
+    class Narrow(nn.Module):
+        def __init__(self, most: int) -> None:
+            super().__init__()
+            self.network, self.most = network(), most
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if len(inputs) > self.most and torch.is_grad_enabled():
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+            return self.network(inputs)
+
+    wide, narrow = (of(Narrow(most), {"first": FIRST}) for most in (10_000, 7))
+    assert all(np.allclose(wide[name], narrow[name], equal_nan=True) for name in wide)

@@ -45,6 +45,15 @@ def test_of_a_sum_both_curves_are_the_line_of_the_term() -> None:
     assert steps == pytest.approx(np.full(len(steps), 2.0), abs=1e-9)
 
 
+def test_a_column_of_which_nothing_is_known_has_no_curve() -> None:
+    rows = ROWS.copy()
+    rows[:, 0] = np.nan
+    model = Predictor(lambda x: linear(np.nan_to_num(x)), "values", None)
+    losses = np.tile([3.0, 2.0, 0.0], (1000, 1))
+    curves = column_curves(model, TASK, "values", rows, losses, RNG, COLUMNS)
+    assert {key.split()[0] for key in curves} == {"1", "2"}
+
+
 def test_where_columns_go_together_local_effects_do_not_ask_for_rows_that_cannot_be() -> None:
     """The answer is odd only where a and b differ, which no row does: dependence sees it, local effects do not."""
     a = RNG.random(1000)

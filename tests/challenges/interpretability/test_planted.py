@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from roadworthy.challenges.interpretability.planted import (
+    Mark,
+    _begins_with,
     _mark,
     planted_feature_missed,
     planted_ranks,
@@ -105,6 +107,48 @@ def test_marks_lie_in_a_corner_of_images_and_beyond_the_values_of_a_column() -> 
     mark = _mark(table, labels, columns_of, rng)
     assert mark.positions.tolist() == [1]  # the numeric column
     assert mark.value > 49.0
+
+
+@pytest.mark.parametrize(
+    ("shape", "places"),
+    [
+        ((1, 8, 8), 4),
+        ((8, 8), 4),
+        ((32, 32, 3), 25),
+        ((32, 32, 4), 25),
+        ((3, 3, 3), 1),
+        ((2, 187), 1),
+        ((7,), 1),
+        ((2, 3, 8, 8), 24),
+    ],
+)
+def test_the_ideal_explanation_of_a_mark_begins_with_it_in_every_layout(shape, places) -> None:
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.random((50, *shape)).astype(np.float32), np.arange(50) % 2
+    for _ in range(5):
+        mark = _mark(inputs, labels, None, rng)
+        changed = np.abs(mark.on(inputs) - inputs)
+        assert _begins_with(changed, mark).mean() > 0.99
+        assert len(mark.shown) == places
+        elsewhere = np.where(changed > 0, 0.0, 1.0).astype(np.float32)
+        assert not _begins_with(elsewhere, mark).any()
+
+
+def test_an_explanation_that_says_nothing_does_not_begin_with_the_mark() -> None:
+    mark = Mark(np.array([0, 1, 8, 9]), np.array([0, 1, 8, 9]), 1.0, 0)
+    says = np.zeros((4, 1, 8, 8), np.float32)
+    says[1] = 1.0  # the same everywhere
+    says[2, 0, 0, 0] = np.nan
+    says[3, 0, 1, 1] = -1.0
+    assert _begins_with(says, mark).tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 1, 1), (1, 1)])
+def test_one_position_is_no_place_to_look_for_a_mark(shape) -> None:
+    asked = given("deeplift")
+    asked["train_inputs"] = np.zeros((N, *shape))
+    with pytest.raises(NotApplicable, match="one position"):
+        planted_ranks(**asked)  # type: ignore[arg-type]
 
 
 def test_a_table_without_numbers_has_no_place_for_a_mark() -> None:

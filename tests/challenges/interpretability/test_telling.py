@@ -51,6 +51,21 @@ def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:
     assert np.sum(pictures[0].values) == pytest.approx(attributions[0].sum(), abs=1.0)
 
 
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [((1, 64), (1, 32)), ((2, 187), (2, 31)), ((64, 2), (32, 2)), ((40, 40, 3), (20, 20))],
+)
+def test_long_and_narrow_inputs_are_drawn_too(shape, drawn) -> None:
+    height, width = shape[:2]
+    attributions = np.random.default_rng(0).normal(size=(2, height * width))
+    found = told_in_three_parts(
+        attributions, np.arange(2), np.zeros(2, np.int64), np.zeros((2, *shape)), TASK, "deeplift"
+    )
+    picture = found.evidence[0]
+    assert isinstance(picture, Matrix)
+    assert np.shape(picture.values) == drawn
+
+
 def test_nothing_attributed_is_nothing_told() -> None:
     with pytest.raises(NotApplicable, match="not 0"):
         told_in_three_parts(

@@ -98,12 +98,22 @@ def attribution_methods(
     explainer: Explaining,
     attribution_reference: Facts,
     columns: "tuple[Column, ...] | None" = None,
+    train_inputs: np.ndarray | None = None,
+    validation_inputs: np.ndarray | None = None,
+    test_inputs: np.ndarray | None = None,
 ) -> Mapping[str, str]:
     """Every method of attribution, with why it does not fit this model; an empty text where it does.
 
-    Each is tried on a few rows that the model may know already.
+    Each is tried on a few rows that the model may know already, and on rows of every split with something missing: a method that
+    has no answer to these would later explain no row at all.
     """
-    inputs = attribution_reference["sample"][:TRIED]
+    held = [x for x in (train_inputs, validation_inputs, test_inputs) if x is not None and len(x)]
+    sample = attribution_reference["sample"]
+    tried = [
+        *(_with_missing(rows, TRIED // 4) for rows in held),
+        sample.astype(held[0].dtype if held else sample.dtype),
+    ]
+    inputs = np.concatenate(tried)[:TRIED]
     rows = Explained(inputs, explainer.answers(inputs), np.arange(len(inputs), dtype=np.uint64), 0)
     found = explainer.unfit(rows, attribution_reference)
     return {name: _no_slope(name, columns) or reason for name, reason in found.items()}
@@ -164,6 +174,20 @@ def attribution_incompleteness(attributed: np.ndarray) -> np.ndarray:
     As a share of that; NaN where the method promises no sum.
     """
     return attributed[:, -1]
+
+
+def _with_missing(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return the first rows in which a value is missing."""
+    found = rows[:0]
+    if rows.dtype.kind != "f":
+        return found
+    for first in range(0, len(rows), 1024):
+        some = rows[first : first + 1024]
+        present = np.isfinite(some.reshape(len(some), -1)).all(axis=1)
+        found = np.concatenate([found, some[~present]])[:most]
+        if len(found) == most:
+            break
+    return found
 
 
 def _mean_row(rows: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ OFF = 0.05  # share of the difference of scores by which a sum may be off
 LIKE_NO_MODEL = 0.95  # rank correlation with the distance from the reference alone, on average
 SHOWN = 5
 UNIT = "rank correlation"
+SILENT = "have the same attribution everywhere in most rows"
 
 
 @check(
@@ -48,18 +49,19 @@ def incomplete_attributions(
     Qualified at: severity 0.1 of `sums_that_are_missed`, n = 400; passes from 600 rows where 2.5 % miss.
     Next: take more steps, or a method whose sums are exact for this model (DeepLift, where it has a rule for each step).
     """
-    missed = test_attribution_incompleteness
-    if np.isnan(missed).all():
+    if np.isnan(test_attribution_incompleteness).all():
         raise NotApplicable(
             f"{attribution_method.replace('_', ' ')} promises no sum, so none can be missed"
         )
+    missed = np.where(
+        np.isfinite(test_attribution_incompleteness), test_attribution_incompleteness, np.inf
+    )
     worst = np.argsort(-missed, kind="stable")[:SHOWN]
     return rate(
-        int((missed > OFF).sum()),
+        int(np.sum(missed > OFF)),
         len(missed),
         unit="share of explained rows",
-        details=f"Half of the rows are off by at most {percent(float(np.median(missed)))}, one in twenty by "
-        f"{percent(float(np.quantile(missed, 0.95)))} or more.",
+        details=_sums_told(missed),
         evidence=(
             Examples(
                 "Explanations that are furthest from their sum",
@@ -67,8 +69,10 @@ def incomplete_attributions(
                     Example(
                         "test",
                         int(test_explained_rows[i]),
-                        f"off by {percent(float(missed[i]))} of the difference",
-                        round(float(missed[i]), 6),
+                        f"off by {percent(float(missed[i]))} of the difference"
+                        if np.isfinite(missed[i])
+                        else "its sum is no number",
+                        round(float(missed[i]), 6) if np.isfinite(missed[i]) else None,
                     )
                     for i in worst
                 ),
@@ -99,16 +103,20 @@ def attribution_sanity(test_sanity_correlations: np.ndarray) -> Measurement:
     Next: do not trust this method here; explain with one that follows the weights, and look at the picture with that in mind.
     """
     found = test_sanity_correlations
-    kept = found[np.isfinite(found[:, :-1]).all(axis=1)]
-    if len(kept) < 2:
+    alike, telling = _of_telling_networks(found[:, :-1])
+    rows = np.isfinite(alike).all(axis=1)
+    if rows.sum() < 2:
         raise NotApplicable("no two rows have three values that differ from the reference's")
-    without = float(np.nanmean(kept[:, -1])) if np.isfinite(kept[:, -1]).any() else 0.0
+    of_distance = found[rows, -1]
+    without = float(np.nanmean(of_distance)) if np.isfinite(of_distance).any() else 0.0
+    silent = len(telling) - int(telling.sum())
     measured = crossed_mean(
-        kept[:, :-1].T,
+        alike[rows].T,
         unit=UNIT,
-        details=f"Sizes of attributions follow the distance from the reference, which takes no model, by {without:.2f}.",
+        details=f"Sizes of attributions follow the distance from the reference, which takes no model, by {without:.2f}."
+        + (f" Without {silent} of {len(telling)} networks that {SILENT}." if silent else ""),
         evidence=(
-            _histogram("Likeness to explanations of networks with scrambled weights", kept[:, :-1]),
+            _histogram("Likeness to explanations of networks with scrambled weights", alike[rows]),
         ),
     )
     return doubted(measured, _doubts(without))
@@ -129,7 +137,8 @@ def attribution_stability(
 
     Mean rank correlation of the attributions of a row with those of the same row and noise of 2 % of a standard deviation
     of each value (Alvarez-Melis & Jaakkola 2018, "On the robustness of interpretability methods", as a correlation, so that
-    it has no unit). Rows whose answer changes are left out: their explanation should change too. Student's t over rows.
+    it has no unit). Rows whose answer changes are left out: their explanation should change too; and those that the noise does not
+    change, as where all columns are categories. Student's t over rows.
 
     Unit: rank correlation.
     Qualified at: severity 0.4 of `explanations_that_waver`, n = 100; passes from 100 rows where the mean is 0.85.
@@ -139,14 +148,15 @@ def attribution_stability(
     kept = np.flatnonzero(np.isfinite(found))
     if len(kept) < 2:
         raise NotApplicable(
-            "no two rows keep their answer under a little noise and have three positions whose order could change"
+            "no two rows keep their answer under a little noise and have three positions whose order could change, or values are "
+            "too coarse (categories, whole numbers) for noise that changes them a little"
         )
     least = kept[np.argsort(found[kept], kind="stable")[:SHOWN]]
     return mean(
         found[kept],
         unit=UNIT,
         bounds=(-1.0, 1.0),
-        details=f"{len(kept)} of {len(found)} rows keep their answer; the median correlation is {np.median(found[kept]):.2f}.",
+        details=f"{len(kept)} of {len(found)} rows change a little and keep their answer; the median correlation is {np.median(found[kept]):.2f}.",
         evidence=(
             _histogram(
                 "Likeness to explanations of the same rows with a little noise", found[kept]
@@ -218,6 +228,36 @@ def attribution_agreement(
             ),
         ),
     )
+
+
+def _of_telling_networks(alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the likeness to networks that explain most rows, (m, t), and which these are, (s,) bool.
+
+    Scrambled weights can leave a network that answers all rows alike. It says nothing, and must not take the rows with it.
+    """
+    present = np.isfinite(alike)
+    possible = int(present.any(axis=1).sum())
+    telling = 2 * present.sum(axis=0) >= possible
+    if possible >= 2 and telling.sum() < 2:
+        raise NotApplicable(
+            f"{int(np.sum(~telling))} of {len(telling)} networks with scrambled weights {SILENT}, and two are needed to "
+            "compare with"
+        )
+    return alike[:, telling], telling
+
+
+def _sums_told(missed: np.ndarray) -> str:
+    present = missed[np.isfinite(missed)]
+    without = len(missed) - len(present)
+    said = (
+        f"{without:,} have a sum that is no number, as where a value is missing." if without else ""
+    )
+    if len(present) == 0:
+        return f"Of the rows all {said}"
+    middle, most = np.quantile(present, [0.5, 0.95])
+    whose = "the others" if without else "the rows"
+    told = f"half of {whose} are off by at most {percent(float(middle))}, one in twenty by {percent(float(most))} or more."
+    return f"Of {len(missed):,} rows {said[:-1]}; {told}" if without else told[0].upper() + told[1:]
 
 
 def _likeness(attributions: Mapping[str, np.ndarray], names: list[str]) -> np.ndarray:

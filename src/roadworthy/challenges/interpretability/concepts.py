@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
+from roadworthy.challenges.interpretability.inside import Inside
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.results import Axis, Intervals, Measurement
 from roadworthy.statistics import largest_of, mean_difference
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from roadworthy.subject import Predictor, Task
 
 FEWEST_EXAMPLES = 20
@@ -40,54 +39,36 @@ def concept_scores(
 ) -> Mapping[str, np.ndarray]:
     """Share of rows of each answered class whose score grows in the direction of a concept: name to (r, c) float64.
 
-    By 20 directions for each concept, each a linear classifier between its examples and other random training rows, in the layer before the last two (in the last one every row would
-    have the same slope); and under the name "" by as many directions of random rows against random rows: what no concept at all looks like. A class without 20
+    By 20 directions for each concept, each a linear classifier between its examples and other random training rows, in what the last layer with weights before the last one is given that all of an
+    answer passes through (in the last one every row would have the same slope); and under the name "" by as many directions of random rows against random rows: what no concept at all looks like. A class without 20
     rows has NaN (Kim et al. 2018, ICML, "Testing with concept activation vectors", 3.2 to 3.4).
     """
-    import torch
-
     if predictor.module is None or not task.is_classification:
         raise NotApplicable("directions of concepts need a network of classes, not a black box")
-    sizes = {name: len(rows) for name, rows in concepts.items()}
-    few = [name for name, size in sizes.items() if size < FEWEST_EXAMPLES]
-    if few:
-        raise UserError(
-            f'The concept "{few[0]}" has {sizes[few[0]]} examples; at least {FEWEST_EXAMPLES} were expected. Give more.'
+    _refuse_few(concepts, len(train_inputs))
+    size = min(*(len(rows) for rows in concepts.values()), len(train_inputs) // 4)
+    c = len(task.classes)
+    with Inside.before_the_last(predictor.module, train_inputs, c) as inside:
+        rows = _of_each_answer(test_predicted, rng)
+        slopes, answers = (
+            inside.slopes(test_inputs[rows], test_predicted[rows]),
+            test_predicted[rows],
         )
-    layer = _layer(predictor.module)
-    size = min(*sizes.values(), len(train_inputs) // 4)
-
-    def inside(rows: np.ndarray) -> np.ndarray:
-        return _activations(predictor.module, layer, rows)
-
-    slopes, rows = _slopes(predictor.module, layer, test_inputs, test_predicted, rng)
-    of_train = inside(train_inputs[rng.permutation(len(train_inputs))[: 8 * size]])
+        order = rng.permutation(len(train_inputs))[: 8 * size]
+        of_train = inside.activations(train_inputs[order])
+        of_concepts = {name: inside.activations(given) for name, given in concepts.items()}
 
     def shares(positive: np.ndarray) -> np.ndarray:
         other = of_train[rng.permutation(len(of_train))[: len(positive)]]
-        way = _direction(positive, other)
-        grows = torch.from_numpy(slopes @ way > 0).numpy()
-        c = len(task.classes)
-        return np.array(
-            [
-                grows[rows == k].mean() if np.sum(rows == k) >= FEWEST_EXAMPLES else np.nan
-                for k in range(c)
-            ]
-        )
+        grows = slopes @ _direction(positive, other) > 0
+        of_class = [grows[answers == k] for k in range(c)]
+        return np.array([g.mean() if len(g) >= FEWEST_EXAMPLES else np.nan for g in of_class])
 
-    found = {}
-    for name, examples in concepts.items():
-        of_concept = inside(examples)
-        found[name] = np.stack(
-            [
-                shares(of_concept[rng.permutation(len(of_concept))[:size]])
-                for _ in range(RANDOM_CONCEPTS)
-            ]
-        )
-    found[""] = np.stack(
-        [shares(of_train[rng.permutation(len(of_train))[:size]]) for _ in range(RANDOM_CONCEPTS)]
-    )
-    return found
+    def of_directions(held: np.ndarray) -> np.ndarray:
+        drawn = (held[rng.permutation(len(held))[:size]] for _ in range(RANDOM_CONCEPTS))
+        return np.stack([shares(positive) for positive in drawn])
+
+    return {name: of_directions(held) for name, held in {**of_concepts, "": of_train}.items()}
 
 
 @check(challenge="interpretability")
@@ -131,71 +112,33 @@ def concept_influence(concept_scores: Mapping[str, np.ndarray], task: "Task") ->
     )
 
 
-def _layer(module: "nn.Module") -> "nn.Module":
-    """Return the layer whose inputs are looked at: the one before the last with weights."""
-    from torch import nn
-
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    layers = [m for m in module.modules() if isinstance(m, kinds)]
-    if len(layers) < 2:
-        raise NotApplicable("the network has one layer with weights: every row has the same slope")
-    return layers[-2]
-
-
-def _activations(module: "nn.Module | None", layer: "nn.Module", rows: np.ndarray) -> np.ndarray:
-    import torch
-
-    assert module is not None
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-    try:
-        with torch.no_grad():
-            module.eval()(torch.from_numpy(np.array(rows, np.float32)))
-    finally:
-        hook.remove()
-    return seen[0].flatten(1).double().numpy()
+def _refuse_few(concepts: Mapping[str, np.ndarray], rows: int) -> None:
+    if not concepts:
+        raise UserError(f"The mapping of concepts is empty; at least one was expected: {WAY}.")
+    sizes = {name: len(given) for name, given in concepts.items()}
+    few = [f'"{name}" has {size}' for name, size in sizes.items() if size < FEWEST_EXAMPLES]
+    if few:
+        raise UserError(
+            f"Of examples of concepts {', '.join(few)}; at least {FEWEST_EXAMPLES} were expected. Give more."
+        )
+    if rows < 4 * FEWEST_EXAMPLES:
+        raise NotApplicable(
+            f"there are {rows} training rows; {4 * FEWEST_EXAMPLES} are needed for random directions to compare with"
+        )
 
 
-def _slopes(
-    module: "nn.Module | None",
-    layer: "nn.Module",
-    inputs: np.ndarray,
-    answers: np.ndarray,
-    rng: Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the slope of each row's answered score by the layer's inputs, and the class answered."""
-    import torch
-
-    assert module is not None
-    order = rng.permutation(len(inputs))
+def _of_each_answer(answers: np.ndarray, rng: Generator) -> np.ndarray:
+    """Return positions of at most 200 rows of each class answered, ascending."""
+    order = rng.permutation(len(answers))
     few = [order[answers[order] == k][:MOST_ROWS] for k in np.unique(answers)]
-    rows = np.sort(np.concatenate(few))
-    seen: list[Tensor] = []
-
-    def watch(_: "nn.Module", given: "tuple[Tensor, ...]") -> "tuple[Tensor, ...]":
-        seen.append(given[0].detach().requires_grad_())
-        return (seen[-1], *given[1:])
-
-    hook = layer.register_forward_pre_hook(watch)
-    try:
-        outputs = module.eval()(torch.from_numpy(np.array(inputs[rows], np.float32)))
-    finally:
-        hook.remove()
-    outputs = outputs.reshape(len(rows), -1)
-    classes = torch.from_numpy(np.asarray(answers[rows], np.int64))
-    if outputs.shape[1] == 1:
-        score = torch.where(classes == 1, outputs[:, 0], -outputs[:, 0])
-    else:
-        score = outputs.gather(1, classes[:, None])[:, 0]
-    (slopes,) = torch.autograd.grad(score.sum(), seen[0])
-    return slopes.flatten(1).double().numpy(), answers[rows]
+    return np.sort(np.concatenate(few))
 
 
 def _direction(examples: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the normal of a linear classifier between examples of a concept and other rows: (f,)."""
     from sklearn.linear_model import RidgeClassifier
 
-    rows = np.concatenate([examples, others])
+    rows = np.concatenate([examples, others]).astype(np.float64)
     spread = rows.std(axis=0)
     scale = np.where(spread > 1e-9, spread, 1.0)
     fitted = RidgeClassifier(alpha=1.0).fit(

@@ -58,14 +58,14 @@ class Explained:
     def nudged(
         self, sample: np.ndarray, share: float, columns: "tuple[Column, ...] | None"
     ) -> np.ndarray:
-        """Return the inputs with noise of this share of a standard deviation of each value; categories stay."""
+        """Return the inputs with noise of this share of a standard deviation of each value; categories stay: floats."""
         from roadworthy.perturbation.noise import RowNoise
 
         spread = share * np.nanstd(sample, axis=0)
         if columns is not None:
             spread = np.where([c.kind == "numeric" for c in columns], spread, 0.0)
         noise = RowNoise(np.asarray(self.ids), self.seed).normal(self.inputs.shape[1:], "nudge")
-        return (self.inputs + np.nan_to_num(spread) * noise).astype(self.inputs.dtype)
+        return self.inputs + np.nan_to_num(spread) * noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +118,33 @@ class Explaining:
         with self.model(rows.inputs) as model:
             points = rows.points()
             return METHODS[method](model, points, reference_of(reference))
+
+    def nudged(
+        self,
+        rows: Explained,
+        sample: np.ndarray,
+        share: float,
+        columns: "tuple[Column, ...] | None",
+    ) -> Explained:
+        """Return the rows with a little noise, as the model takes them.
+
+        A network with gradients takes fractions in the place of whole numbers; any other model gets the nearest whole
+        numbers in the range of their type, which may be the same as before.
+        """
+        moved, kind = rows.nudged(sample, share, columns), rows.inputs.dtype
+        if kind.kind == "f":
+            return replace(rows, inputs=moved.astype(kind))
+        module = self.predictor.module
+        if module is not None and _looks_up(module):
+            raise NotApplicable(
+                "the model looks codes up, and next to a code there is none that is a little different"
+            )
+        with self.model(rows.inputs) as model:
+            takes_fractions = model.has_gradients(rows.points().inputs[:1])
+        if takes_fractions:
+            return replace(rows, inputs=moved.astype(np.float32))
+        least, most = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        return replace(rows, inputs=np.rint(moved).clip(least, most).astype(kind))
 
     def with_scrambled_weights(self, seed: int) -> "Explaining":
         """Return the same with a copy of the network that has forgotten what it learned."""

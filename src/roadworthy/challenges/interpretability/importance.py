@@ -84,6 +84,8 @@ def column_curves(
     found: dict[str, np.ndarray] = {}
     for j in numeric[:CURVES]:
         present = inputs[np.isfinite(inputs[:, j]), j]
+        if len(present) == 0:
+            continue
         at = np.unique(np.quantile(present, np.linspace(0.0, 1.0, POINTS), method="nearest"))
         if len(at) < 2:
             continue

@@ -15,10 +15,12 @@ from roadworthy.statistics import rate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from roadworthy.attribution.parts import Parts
     from roadworthy.subject import Column, Predictor, Task, Trainer
 
 IN_CLASS, ELSEWHERE = 0.95, 0.02  # share of training rows that carry the mark
 SIDE = 0.15  # of an image: side of the patch in its corner
+LEAST_SIDE = 4  # of an image that has room for one
 MOST_ROWS = 200
 FEWEST_TURNED = 20
 
@@ -30,7 +32,7 @@ class Mark:
     Parameters
     ----------
     positions : (p,) int64 ndarray
-        Of a flattened row: all channels of the pixels of a patch, or one column.
+        Of a flattened row: all channels of the pixels of a patch or of one pixel, or one column.
     shown : (q,) int64 ndarray
         The same as positions of an attribution: pixels, or the column.
     value : float
@@ -84,6 +86,8 @@ def planted_ranks(
     refuse_text(modality)
     if not task.is_classification:
         raise NotApplicable("a mark is planted for a class; the target is a number")
+    if _parts(train_inputs.shape[1:]).count < 2:
+        raise NotApplicable("an input has one position, so every explanation begins with it")
     found: list[np.ndarray] = []
     turned: list[int] = []
     marked: list[int] = []
@@ -129,7 +133,7 @@ def planted_feature_missed(
     """How often explanations do not begin with a feature that was planted and that the answer rests on.
 
     A mark is planted in a copy of the training rows, so that the model learns it as a shortcut; on test rows that the mark alone turns
-    into its class, the method of this audit should put its largest attribution (by size) in the mark (Adebayo et al. 2020, NeurIPS; Yang & Kim 2019, BAM). The
+    into its class, the method of this audit should put its largest attribution (by size) in the mark and nowhere else (Adebayo et al. 2020, NeurIPS; Yang & Kim 2019, BAM). The
     only test of explanations whose right answer is known. Clopper-Pearson over rows.
 
     Unit: share of explained rows.
@@ -162,23 +166,29 @@ def _mark(
         beyond = float(present.max() + max(float(present.std()), 1e-6))
         return Mark(np.array([j]), np.array([j]), beyond, label)
     assert finite is not None
-    shape = inputs.shape[1:]
-    if len(shape) >= 2 and min(shape[-2:]) >= 4:
-        return _patch(shape, float(finite.max()), label, rng)
-    size = int(np.prod(shape))
-    j = int(rng.integers(size))
-    beyond = float(finite.max() + max(float(finite.std()), 1e-6))
-    return Mark(np.array([j]), np.array([j]), beyond, label)
+    spread = max(float(finite.std()), 1e-6)
+    return _on_array(inputs.shape[1:], float(finite.max()), spread, label, rng)
 
 
-def _patch(shape: tuple[int, ...], value: float, label: int, rng: Generator) -> Mark:
-    height, width = shape[-2:]
+def _on_array(
+    shape: tuple[int, ...], most: float, spread: float, label: int, rng: Generator
+) -> Mark:
+    """Return a patch of the largest value in a corner; where there is no room for one, a position beyond all values."""
+    from roadworthy.attribution.parts import has_channels_last, plane_of
+
+    part_of = _parts(shape).of_value.numpy()
+    # Of more dimensions than an image has, the last two are its plane.
+    height, width = plane_of(shape) or (0, 0, *shape)[-2:]
+    if min(height, width) < LEAST_SIDE:
+        at = int(rng.integers(part_of.max() + 1))
+        return Mark(np.flatnonzero(part_of == at), np.array([at]), most + spread, label)
     side = max(2, round(SIDE * min(height, width)))
     top, left = (0, height - side)[rng.integers(2)], (0, width - side)[rng.integers(2)]
     inside = np.zeros((height, width), bool)
     inside[top : top + side, left : left + side] = True
-    whole = np.broadcast_to(inside, shape)
-    return Mark(np.flatnonzero(whole), np.flatnonzero(inside), value, label)
+    whole = np.broadcast_to(inside[..., None] if has_channels_last(shape) else inside, shape)
+    positions = np.flatnonzero(whole)
+    return Mark(positions, np.unique(part_of[positions]), most, label)
 
 
 def _trained(
@@ -216,10 +226,19 @@ def _trained(
 
 
 def _begins_with(values: np.ndarray, mark: Mark) -> np.ndarray:
-    """Whether the largest attribution by size of each row lies in the mark: (m,) bool."""
+    """Whether the largest attribution by size of each row lies in the mark and nowhere else: (m,) bool.
+
+    A row that is 0 or the same everywhere, or has a value that is no number, says nothing and does not begin with it.
+    """
     import torch
 
+    sizes = np.abs(_parts(values.shape[1:]).summed(torch.from_numpy(values)).numpy())
+    inside = np.isin(np.arange(sizes.shape[1]), mark.shown)
+    larger = sizes[:, inside].max(axis=1) > sizes[:, ~inside].max(axis=1)
+    return larger & np.isfinite(sizes).all(axis=1)
+
+
+def _parts(shape: tuple[int, ...]) -> "Parts":
     from roadworthy.attribution.parts import Parts
 
-    summed = Parts.positions(tuple(values.shape[1:])).summed(torch.from_numpy(values)).numpy()
-    return np.isin(np.abs(summed).argmax(axis=1), mark.shown)
+    return Parts.positions(tuple(shape))

@@ -114,13 +114,10 @@ def _pictures(
     inputs: np.ndarray,
     task: "Task",
 ) -> tuple[Evidence, ...]:
-    shape = inputs.shape[1:]
-    if len(shape) < 2:
-        return ()
-    size = shape[-2:]
-    if attributions.shape[1] != size[0] * size[1]:
-        size = shape[:2]  # channels last
-    if attributions.shape[1] != size[0] * size[1]:
+    from roadworthy.attribution.parts import plane_of
+
+    size = plane_of(inputs.shape[1:])
+    if size is None:
         return ()
     found: list[Evidence] = []
     for k in chosen[:PICTURES]:
@@ -144,9 +141,11 @@ def _pictures(
 
 def _reduced(picture: np.ndarray) -> np.ndarray:
     factor = -(-max(picture.shape) // LARGEST_SIDE)
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    cut = picture[: height * factor, : width * factor]
-    return cut.reshape(height, factor, width, factor).sum(axis=(1, 3))
+    # A side too short for it, as of a series with two channels, stays as it is.
+    down, across = (factor if side >= 2 * factor else 1 for side in picture.shape)
+    height, width = picture.shape[0] // down, picture.shape[1] // across
+    cut = picture[: height * down, : width * across]
+    return cut.reshape(height, down, width, across).sum(axis=(1, 3))
 
 
 def _value(column: "Column", inputs: np.ndarray | None, row: int, j: int) -> str:

@@ -92,7 +92,7 @@ def stability_correlations(
     """Rank correlation of attributions with those of the same row with a little noise: (m,) float64.
 
     The noise has `nudge` times the standard deviation of each value; categories and what is missing stay. NaN where the answer does
-    not stay, which is no matter of the explanation, or where all attributions are alike.
+    not stay, which is no matter of the explanation, where the noise changes nothing, or where all attributions are alike.
     """
     from roadworthy.attribution.likeness import rank_correlations
 
@@ -101,15 +101,13 @@ def stability_correlations(
             f"stability_correlations.nudge is {nudge:g}; it is a share of a standard deviation, above 0."
         )
     rows = Explained(explained_inputs, explained_classes, explained_ids, attribution_seed)
-    moved = Explained(
-        rows.nudged(attribution_reference["sample"], nudge, columns),
-        explained_classes,
-        explained_ids,
-        attribution_seed,
-    )
+    moved = explainer.nudged(rows, attribution_reference["sample"], nudge, columns)
+    differs = (moved.inputs != explained_inputs) & np.isfinite(explained_inputs)
+    is_moved = differs.any(axis=tuple(range(1, differs.ndim)))
     values = positions_of(explainer.by(attribution_method, moved, attribution_reference).values)
     found = rank_correlations(attributions, values)
-    return np.where(explainer.answers(moved.inputs) == explained_classes, found, np.nan)
+    stays = explainer.answers(moved.inputs) == explained_classes
+    return np.where(stays & is_moved, found, np.nan)
 
 
 @artifact(per="split")
