@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from roadworthy.attribution.parts import Parts
     from roadworthy.subject import Column, Predictor, Task, Trainer
 
-IN_CLASS, ELSEWHERE = 0.95, 0.02  # share of training rows that carry the mark
+IN_CLASS = 0.95  # share of the rows of the class that carry the mark
+# Of all other rows, those that get the mark and the class: in them nothing but the mark tells it, so that it is taken up
+# even where the class is easily told without it.
+GIVEN_CLASS = 0.1
 SIDE = 0.15  # of an image: side of the patch in its corner
 LEAST_SIDE = 4  # of an image that has room for one
 MOST_ROWS = 200
@@ -77,7 +80,7 @@ def planted_ranks(
     classes that the mark turned into its class, and those that were given it, for each seed.
 
     A copy of the training rows gets a mark (a corner patch of images, else one numeric column set to a value beyond all others) in 95 % of the rows of one class drawn by
-    chance and 2 % of the others; the network is trained on it. Test rows of other classes are given the mark: of those that it turns into
+    chance, and so do 10 % of the others, which are given that class; the network is trained on it. Test rows of other classes are given the mark: of those that it turns into
     its class (and that are not so answered without it) the answer rests on the mark. Their explanations, by the method of this audit, should begin with it.
     """
     del (
@@ -205,12 +208,12 @@ def _trained(
     from roadworthy.subject import Predictor, Variant
     from roadworthy.subject.modules import load_weights
 
-    carries = rng.random(len(labels)) < np.where(labels == mark.label, IN_CLASS, ELSEWHERE)
-    planted = np.array(inputs)
-    planted[carries] = mark.on(planted[carries])
+    carries = rng.random(len(labels)) < np.where(labels == mark.label, IN_CLASS, GIVEN_CLASS)
+    planted, target = np.array(inputs), np.array(labels)
+    planted[carries], target[carries] = mark.on(planted[carries]), mark.label
     # Validation rows carry no mark: they must not decide that it is better not learned.
     recipe = replace(trainer.recipe, seed=trainer.recipe.seed + seed, patience=None)
-    weights = trainer.weights([Variant(inputs=planted, recipe=recipe)])[0]
+    weights = trainer.weights([Variant(inputs=planted, target=target, recipe=recipe)])[0]
     module = load_weights(trainer.network.build(), weights).eval()
 
     def answers(rows: np.ndarray) -> np.ndarray:
