@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from roadworthy.engine import Registry, Store, check
 from roadworthy.errors import NotApplicable, UserError
@@ -11,7 +12,7 @@ from roadworthy.procedures.audit import Request, audit, exit_code
 from roadworthy.procedures.stored import STORED
 from roadworthy.results import AtMost, Finding, Measurement, Record
 from roadworthy.statistics import rate
-from roadworthy.subject import Split, Subject, Task
+from roadworthy.subject import Split, Subject, Task, subject_from
 
 SEED = 7
 
@@ -152,6 +153,20 @@ FAIL, BROKE, OPEN, GOOD = (
 LATE = Finding("b", "toy", "", "not_run", "", reason_code="budget")
 LACKING = Finding("c", "toy", "", "not_run", "", reason_code="missing_input")
 ALL = ("fail", "error", "undecided")
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_a_network_that_gives_probabilities_is_told(softmax: bool) -> None:
+    layers = [nn.Linear(3, 2), nn.Softmax(dim=1)]
+    given = subject_from(
+        nn.Sequential(*layers[: 1 + softmax]).eval(),
+        train=(np.eye(3, dtype=np.float32), np.array([0, 1, 0])),
+        test=(np.eye(3, dtype=np.float32), np.array([0, 1, 1])),
+    )
+    request = Request(only=("error_rate",))
+    found = audit(given, Registry.discover(), store=Store(None, records=STORED), request=request)
+    notes = " ".join(found.audit.subject.notes)
+    assert ("probabilities, not logits" in notes) is softmax
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ from roadworthy.subject.fields import fields_of
 FALSE_FAIL_RATE = 0.025
 INPUT_ERROR = 4
 UNDECIDED_CODES = ("budget", "interrupted", "dependency_failed")
+OUTPUTS = "output_kind"
+PROBABILITIES = (
+    "the model gives probabilities, not logits: their logarithms are attacked and explained"
+)
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow")
 
 
@@ -140,7 +144,11 @@ def audit(
     findings = [_corrected(finding, multiplicity) for finding in findings]
     # Some mistakes in what was given show only when it is used: a model that returns NaN for a row.
     mistaken = any(outcome.code == "user_error" for outcome in outcomes.values())
-    notes = (*registry.broken, *([store.problem] if store.problem else []))
+    notes = [*registry.broken, *([store.problem] if store.problem else [])]
+    given = subject.network is not None and subject.weights is not None
+    if given and engine.exists(registry, fields, OUTPUTS):
+        found = engine.compute(registry, fields, [OUTPUTS], store=store)[OUTPUTS]
+        notes += [PROBABILITIES] if found.value == "probabilities" else []
     seconds = time.perf_counter() - clock
     result = Audit(
         schema_version=SCHEMA_VERSION,
