@@ -383,7 +383,7 @@ def selftest(
         record=record,
         progress=False if quiet else None,
     )
-    _print(console(found.known, title=f"Self-test on {found.subject}"))
+    _print(console(found.tested, title=f"Self-test on {found.subject}"))
     for skipped in found.skipped:
         _print(f"[dim]{skipped.name}: {skipped.reason}[/]")
     for planted, trace in found.broken.items():

@@ -7,7 +7,7 @@ import pytest
 
 from roadworthy.engine import Registry, Store, artifact, check, control, fault, natural_fault
 from roadworthy.errors import NotApplicable, UserError
-from roadworthy.procedures.selftest import Effort, record_for, selftest
+from roadworthy.procedures.selftest import Effort, Records, record_for, selftest
 from roadworthy.procedures.selftest.standing import is_qualified, misses_its_fault, standings
 from roadworthy.results import AtLeast, AtMost, Example, Examples, Measurement
 from roadworthy.statistics import fact, rate
@@ -279,6 +279,14 @@ def test_a_changed_check_starts_a_new_record() -> None:
     stale = replace(only_entry(first), code={"check share_of_ones": "another"})
     further = harnessed(*TOYS, known=replace(first.known, entries=(stale,)))
     assert further.known.entries == further.found.entries
+
+
+def test_what_this_run_tested_is_shown_without_all_else_that_is_known() -> None:
+    first = harnessed(*TOYS)
+    other = replace(only_entry(first), check="another")
+    further = harnessed(*TOYS, known=replace(first.known, entries=(only_entry(first), other)))
+    assert [entry.check for entry in further.tested.entries] == ["share_of_ones"]
+    assert replace(further, found=Records()).tested == further.known
 
 
 def test_the_record_of_a_check_is_for_subjects_of_its_kind() -> None:

@@ -52,3 +52,11 @@ class SelfTest:
     repetitions: int
     complete: bool
     seconds: float
+
+    @property
+    def tested(self) -> Records:
+        """All that is known of what this run tested; of everything where it had nothing left to learn."""
+        keys = {entry.key for entry in self.found.entries}
+        if not keys:
+            return self.known
+        return Records(entries=tuple(entry for entry in self.known.entries if entry.key in keys))
