@@ -1,6 +1,7 @@
 """Faults of the model itself, known because it is the model that is changed: what remedies are proven on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -75,9 +76,12 @@ def labels_as_told(
     rng: Generator,
     validation_probabilities: np.ndarray,
     test_probabilities: np.ndarray,
+    network: Network | None = None,
+    weights: Weights | None = None,
 ) -> "Subject":
     """Give validation and test rows the label that the model predicts: nothing that it says is wrong."""
     del rng
+    subject = _kept(subject, network, weights)
     for split, p in (("validation", validation_probabilities), ("test", test_probabilities)):
         subject = subject.with_target(split, p.argmax(axis=1).astype(np.int64))
     return subject
@@ -94,6 +98,8 @@ def wrong_where_unsure(
     rng: Generator,
     validation_probabilities: np.ndarray,
     test_probabilities: np.ndarray,
+    network: Network | None = None,
+    weights: Weights | None = None,
 ) -> "Subject":
     """Give validation and test rows a wrong label, the unsurest rows most often, s of all on average.
 
@@ -103,6 +109,7 @@ def wrong_where_unsure(
     """
     if severity == 0.0:
         return subject
+    subject = _kept(subject, network, weights)
     for split, p in (("validation", validation_probabilities), ("test", test_probabilities)):
         labels = subject.splits[split].target
         assert labels is not None
@@ -118,6 +125,13 @@ def wrong_where_unsure(
     return subject
 
 
+def _kept(subject: "Subject", network: Network | None, weights: Weights | None) -> "Subject":
+    """Return the subject with the weights that it has: a training that looks at validation labels would end elsewhere."""
+    if network is None or weights is None:
+        return subject
+    return replace(subject, network=network, weights=dict(weights))
+
+
 def _sharpened(
     subject: "Subject",
     scale: np.ndarray,
@@ -127,8 +141,6 @@ def _sharpened(
     output_kind: str,
     probabilities: tuple[np.ndarray, np.ndarray],
 ) -> "Subject":
-    from dataclasses import replace
-
     for split, p in zip(("validation", "test"), probabilities, strict=True):
         subject = subject.with_target(split, drawn(p, rng))
     kind = cast(Literal["logits", "probabilities"], output_kind)
