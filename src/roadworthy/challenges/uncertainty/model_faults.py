@@ -1,7 +1,6 @@
 """Faults of the model itself, known because it is the model that is changed: what remedies are proven on."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -127,6 +126,8 @@ def wrong_where_unsure(
 
 def _kept(subject: "Subject", network: Network | None, weights: Weights | None) -> "Subject":
     """Return the subject with the weights that it has: a training that looks at validation labels would end elsewhere."""
+    from dataclasses import replace
+
     if network is None or weights is None:
         return subject
     return replace(subject, network=network, weights=dict(weights))
@@ -141,6 +142,8 @@ def _sharpened(
     output_kind: str,
     probabilities: tuple[np.ndarray, np.ndarray],
 ) -> "Subject":
+    from dataclasses import replace
+
     for split, p in zip(("validation", "test"), probabilities, strict=True):
         subject = subject.with_target(split, drawn(p, rng))
     kind = cast(Literal["logits", "probabilities"], output_kind)
