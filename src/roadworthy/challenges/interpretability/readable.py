@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from roadworthy.subject import Network, Subject
 
 
-@mitigation(targets="unexplained_answers", strengths=(1.0,))
+@mitigation(targets="unexplained_answers", strengths=(1.0,), repairs="memorised_noise")
 def replaced_by_a_readable_network(
     subject: "Subject", strength: float, readable_network: "Network"
 ) -> "Subject":
