@@ -116,6 +116,15 @@ def test_other_rows_are_independent_samples() -> None:
     assert effect(found, "error_rate").difference is not None
 
 
+def test_audits_of_other_roles_are_said_to_measure_something_else() -> None:
+    one = audit(model(0.1), REGISTRY, store=Store(), request=request()).audit
+    two = replace(one, subject=replace(one.subject, roles={"sensitive": ("sex", "race")}))
+    said = " ".join(diff_audits(one, two, (None, None), REGISTRY, request=request()).notes)
+    assert "sensitive: none → sex, race" in said
+    same = diff_audits(one, one, (None, None), REGISTRY, request=request())
+    assert not any("roles" in note for note in same.notes)
+
+
 def test_another_model_changes_no_labels() -> None:
     labels = request(only=("label_errors_in_test", "error_rate"))
     found = diff_subjects(model(0.08), model(0.22), REGISTRY, store=Store(), request=labels)

@@ -8,6 +8,7 @@ import pytest
 import synthetic_audits as made
 
 from roadworthy.reports import html
+from roadworthy.reports.document import with_code
 from roadworthy.reports.page import MOST_BYTES
 from roadworthy.results import Audit
 
@@ -104,6 +105,11 @@ def test_text_of_users_is_text_wherever_it_stands() -> None:
     assert not [a for _, attributes in reader.tags for a in attributes if a.startswith("on")]
     scripts = [a for tag, a in reader.tags if tag == "script" and a.get("type") is None]
     assert len(scripts) == 1
+
+
+def test_what_stands_between_backticks_is_code_and_lets_no_markup_through() -> None:
+    said = with_code("ask `a_check`, <b>`<i>`</b>")
+    assert said == "ask <code>a_check</code>, &lt;b&gt;<code>&lt;i&gt;</code>&lt;/b&gt;"
 
 
 def test_a_name_that_closes_its_script_stays_within_the_figures_data() -> None:

@@ -127,6 +127,7 @@ def diff_audits(
     notes = [f"in one of the two audits alone: {', '.join(only_one)}"] if only_one else []
     strange = sorted((sides[0].keys() & sides[1].keys()) - set(known))
     notes += [f"not known here, so not compared: {', '.join(strange)}"] if strange else []
+    notes += [_of_other_roles(before, after)] if before.subject.roles != after.subject.roles else []
     if before.subject.key == after.subject.key:
         notes.append("both audits are of the same subject")
     if not shared:
@@ -136,6 +137,23 @@ def diff_audits(
         )
     summaries = [before.subject, after.subject]
     return _diff(summaries, effects, request, shared, started, clock, notes=tuple(notes))
+
+
+def _of_other_roles(before: Audit, after: Audit) -> str:
+    one, other = before.subject.roles, after.subject.roles
+    changed = [
+        role
+        for role in (*one, *(r for r in other if r not in one))
+        if one.get(role) != other.get(role)
+    ]
+    said = "; ".join(
+        f"{role}: {', '.join(one.get(role, ())) or 'none'} → {', '.join(other.get(role, ())) or 'none'}"
+        for role in changed
+    )
+    return (
+        f"the roles of columns differ ({said}): what rests on them, such as gaps between groups, is not of the same "
+        "thing before and after"
+    )
 
 
 def exit_code(effects: Sequence[Effect], fail_on: tuple[str, ...]) -> int:
