@@ -97,6 +97,8 @@ def _diff_lines(diff: Diff) -> Iterator[Line]:
     ]
     if quiet:
         yield empty, text(", ".join(quiet), "dim")
+    for note in diff.notes:
+        yield text("i "), text(wording.sentence(note), "dim")
     yield empty, empty
     yield _headline(state, said)
 
