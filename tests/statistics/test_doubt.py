@@ -22,8 +22,8 @@ def test_harm_that_was_found_fails_whatever_the_doubt() -> None:
     assert judged(short_of_examples(rate(150, 200), FEW), BOUND).verdict == "fail"
 
 
-def test_below_the_least_n_what_would_decide_and_the_doubt_are_both_said() -> None:
+def test_below_the_least_n_the_doubt_is_said_and_no_number_of_any_kind_of_row() -> None:
     found = judged(short_of_examples(rate(1, 20), FEW), BOUND, least=30)
     assert found.reason_code == "insufficient_n"
     assert '"c" has 20' in found.reason
-    assert found.examples_needed is not None
+    assert found.examples_needed is None

@@ -22,9 +22,9 @@ def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -
         return found
     doubts, is_short = "; ".join(measurement.doubts), found.reason_code == "insufficient_n"
     if isinstance(measurement, ShortMeasurement):
-        needed = found.examples_needed if is_short else None
+        # The doubt says of which part more are needed; so many of any kind would decide nothing.
         reason = f"Too few for a pass: {doubts}. {found.reason}"
-        return Judgement("inconclusive", "insufficient_n", reason, found.p_value, needed)
+        return Judgement("inconclusive", "insufficient_n", reason, found.p_value, None)
     if is_short:
         return found
     reason = f"Not reliable here: {doubts}. {found.reason}"
