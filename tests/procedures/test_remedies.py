@@ -16,6 +16,7 @@ from roadworthy.procedures.remedies import (
     current,
     in_words,
     prove,
+    published,
     read_proofs,
     write_proofs,
 )
@@ -263,3 +264,8 @@ def test_proofs_are_kept_and_count_for_the_code_that_was_tested(tmp_path: Path) 
     assert current([proof], REGISTRY) == (proof,)
     assert current([replace(proof, code="other")], REGISTRY) == ()
     assert code_of(REGISTRY, "put_right") != code_of(REGISTRY, "luck")
+
+
+def test_proofs_that_ship_with_the_package_hold_under_this_python() -> None:
+    # They were made under another one: a key of bytecode, or of its version, would let none of them count.
+    assert current(published(), Registry.discover())

@@ -1,15 +1,16 @@
 """What each remedy was proven to do, kept in a file; a proof counts for the code that was tested."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from importlib.resources import files as resources
 from pathlib import Path
 
 from roadworthy import files
 from roadworthy.engine import FaultMark, MitigationMark, Registry
-from roadworthy.engine.identity import Identifier
 from roadworthy.procedures.remedies.reviewer import simulated_review, wants_review
+from roadworthy.procedures.selftest.source import source_key
 
 PUBLISHED = "remedy_record.json"
 
@@ -83,11 +84,15 @@ class Unproven:
 
 
 def code_of(registry: Registry, mitigation: str) -> str:
-    """Return the identity of a remedy and of what it is tested with."""
+    """Return the identity of a remedy and of what it is tested with.
+
+    It is of the source, as that of the self-test's records: a proof ships with the package and is read under other
+    versions of Python.
+    """
     marked = registry.mitigations[mitigation]
     mark = marked.mark
     assert isinstance(mark, MitigationMark)
-    parts: list[object] = [marked.function]
+    parts: list[Callable[..., object]] = [marked.function]
     sham = registry.shams.get(mark.sham or "")
     if sham is not None:
         parts.append(sham.function)
@@ -99,7 +104,8 @@ def code_of(registry: Registry, mitigation: str) -> str:
             parts.append(registry.controls[fault.mark.starts_from].function)
     if wants_review(marked):
         parts.append(simulated_review)
-    return Identifier(registry.packages).of(tuple(parts)).digest[:16]
+    keys = [source_key(part, registry.packages) for part in parts]
+    return sha256("\n".join(keys).encode()).hexdigest()[:16]
 
 
 def published() -> tuple[Proof, ...]:
