@@ -10,7 +10,7 @@ from pathlib import Path
 from roadworthy import files
 from roadworthy.engine import FaultMark, MitigationMark, Registry
 from roadworthy.procedures.remedies.reviewer import simulated_review, wants_review
-from roadworthy.procedures.selftest.source import source_key
+from roadworthy.procedures.source import source_key
 
 PUBLISHED = "remedy_record.json"
 

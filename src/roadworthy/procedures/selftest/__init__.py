@@ -5,9 +5,9 @@ from roadworthy.procedures.selftest.ledger import accumulate, published, read
 from roadworthy.procedures.selftest.outcome import SelfTest, Step
 from roadworthy.procedures.selftest.records import Records, current, merged
 from roadworthy.procedures.selftest.run import Profile, selftest
-from roadworthy.procedures.selftest.source import codes
 from roadworthy.procedures.selftest.standing import kind_of, record_for
 from roadworthy.procedures.selftest.table import console, markdown, power_curve
+from roadworthy.procedures.source import codes
 
 __all__ = [
     "EFFORTS",

@@ -8,7 +8,7 @@ from roadworthy.engine.isolation import Failure, attempt
 from roadworthy.procedures.selftest.bench import Bench, Computing
 from roadworthy.procedures.selftest.plan import Skipped
 from roadworthy.procedures.selftest.records import NaturalRecord
-from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
+from roadworthy.procedures.source import VERDICT, code_name, codes
 from roadworthy.results import Measurement, Verdict
 from roadworthy.statistics import judged
 from roadworthy.subject.natural import Natural

@@ -29,10 +29,10 @@ from roadworthy.procedures.selftest.records import (
     next_repetition,
 )
 from roadworthy.procedures.selftest.repetition import planted_subject, repeated
-from roadworthy.procedures.selftest.source import VERDICT, code_name, codes
 from roadworthy.procedures.selftest.standing import kind_of
 from roadworthy.procedures.selftest.suite import audits, batch_of, of_one_fault_each
 from roadworthy.procedures.selftest.tally import Repetition
+from roadworthy.procedures.source import VERDICT, code_name, codes
 from roadworthy.procedures.transforms import CannotApply
 from roadworthy.subject import Subject
 

@@ -2,7 +2,7 @@ import linecache
 import sys
 from types import ModuleType
 
-from roadworthy.procedures.selftest.source import source_key
+from roadworthy.procedures.source import source_key
 
 TEXT = '''
 import numpy as np
