@@ -180,3 +180,27 @@ def test_the_line_of_a_negative_number_begins_left_of_nought() -> None:
     assert line is not None
     assert 0 < line.low < line.value < line.high < line.bound < 100
     assert interval_line(replace(finding, requirement=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("high", "bound", "shown"),
+    [
+        (
+            0.126,
+            0.1,
+            ("0\u00a0%", ""),
+        ),  # the bound at three quarters: no room for the end beside its words
+        (0.3, 0.1, ("0\u00a0%", "32\u00a0%")),
+        (0.5, 0.1, ("", "53\u00a0%")),
+        (0.05, 0.1, ("0\u00a0%", "")),
+    ],
+)
+def test_the_words_of_a_line_never_lie_on_each_other(
+    high: float, bound: float, shown: tuple[str, str]
+) -> None:
+    finding = replace(
+        made.findings()[0], value=0.0, low=0.0, high=high, requirement=AtMost(bound, "house")
+    )
+    line = interval_line(finding)
+    assert line is not None
+    assert (line.left, line.right) == shown

@@ -6,7 +6,9 @@ from roadworthy.reports import wording
 from roadworthy.results import Finding
 
 MARGIN = 0.06  # free space beyond the outermost mark, so that its end is visible
-LABEL_ROOM = 24.0  # per cent of the line that a label may take on either side of its mark
+CHARACTER = (
+    2.4  # per cent of the narrowest line (about 280 pixels) that a character of a label takes
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ def interval_line(finding: Finding) -> IntervalLine | None:
     at = place(bound)
     good = finding.requirement.direction
     percent = "\u00a0%" if said.unit.startswith("%") else ""
+    label = wording.requirement_words(finding.requirement, finding.unit or "")
+    align, label_from, label_to = _label_at(at, len(label) * CHARACTER)
+    left, right = _end(start, said.scale) + percent, _end(end, said.scale) + percent
     return IntervalLine(
         low=place(finding.low),
         high=place(finding.high),
@@ -56,12 +61,21 @@ def interval_line(finding: Finding) -> IntervalLine | None:
         bound=at,
         allowed_from=0.0 if good == "at_most" else at,
         allowed_to=at if good == "at_most" else 100.0,
-        left="" if at < LABEL_ROOM else _end(start, said.scale) + percent,
-        right="" if at > 100 - LABEL_ROOM else _end(end, said.scale) + percent,
-        label=wording.requirement_words(finding.requirement, finding.unit or ""),
-        label_align="start" if at < LABEL_ROOM else "end" if at > 100 - LABEL_ROOM else "middle",
+        left=left if (len(left) + 1) * CHARACTER <= label_from else "",
+        right=right if (len(right) + 1) * CHARACTER <= 100 - label_to else "",
+        label=label,
+        label_align=align,
         spoken=wording.number_line(finding).replace("\u00a0", " "),
     )
+
+
+def _label_at(mark: float, width: float) -> tuple[str, float, float]:
+    """Return how a label of this width stands at its mark, so that the line holds it, and where it begins and ends."""
+    if mark < width / 2 and mark <= 50:
+        return "start", mark, mark + width
+    if mark > 100 - width / 2:
+        return "end", mark - width, mark
+    return "middle", mark - width / 2, mark + width / 2
 
 
 def _end(value: float, scale: float) -> str:
