@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from roadworthy import progress
@@ -21,11 +22,10 @@ EVENTS = (
 
 def shown(events: tuple[object, ...]) -> str:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, no_color=True)
-    with progress.Progress(shown=True, console=console) as display:
-        assert display._bar is not None
+    with progress.Bars(console=console) as display:
         for event in events:
             display.receive(event)
-            display._bar.refresh()
+            display._bar.refresh()  # pyright: ignore[reportPrivateUsage]
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
@@ -49,9 +49,40 @@ def test_the_display_says_which_repair_is_tried() -> None:
     )
 
 
-def test_without_a_terminal_nothing_is_shown(capfd: object) -> None:
-    with progress.Progress(shown=False) as display:
+def test_asked_for_nothing_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.display(asked=False) as display:
         for event in EVENTS:
             display.receive(event)
-    out, err = capfd.readouterr()  # pyright: ignore
+    out, err = capsys.readouterr()
     assert out == err == ""
+
+
+def test_without_a_terminal_a_line_each_half_minute_says_how_far(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert isinstance(progress.display(None), progress.Lines)  # pytest captures: no terminal
+    times = iter([0.0, 10.0, 20.0, 40.0, 50.0, 60.0, 95.0])
+    with progress.Lines(clock=lambda: next(times)) as display:
+        for event in EVENTS:
+            display.receive(event)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "1 of 3 quantities, now weights (40 s)\n3 of 3 quantities, now weights 4/12 (1 min 35 s)\n"
+    )
+
+
+def test_the_lines_say_which_repair_is_tried_and_how_far_a_self_test_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter(range(0, 1000, 31))
+    with progress.Lines(clock=lambda: next(times)) as display:
+        display.receive(Trying("weight_decay", "overfitting_gap", 2, 5))
+        display.receive(Started("weights"))
+        display.receive(Step("overfitting_gap", 1200, 0.4))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "repair 2 of 5, weight decay (31 s)",
+        "repair 2 of 5, weight decay, now weights (1 min 2 s)",
+        "40% of the time, 1,200 planted, now overfitting_gap (1 min 33 s)",
+    ]

@@ -1,6 +1,5 @@
 """The Python face: audit and self-test a subject. The command line calls the same functions."""
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +67,7 @@ def audit(
     store : path or None
         Where computed quantities are kept for the next audit; None keeps nothing.
     progress : bool, optional
-        Show what runs. None: where the output is a terminal.
+        Show what runs. None: bars in a terminal, elsewhere a line on standard error each half minute.
     **data
         `train`, `validation`, `test`, `target`, `sensitive`, `recipe`, ... as in
         `roadworthy.subject_from`.
@@ -110,10 +109,10 @@ def run(
     progress: bool | None = None,
 ) -> Report:
     """Audit a subject under settled settings."""
-    from roadworthy.progress import Progress
+    from roadworthy.progress import display
 
     request, kept = request_of(settings, registry), engine.Store(store, records=STORED)
-    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+    with display(progress) as shown:
         done = run_audit(
             subject,
             registry,
@@ -253,14 +252,14 @@ def selftest(
         As for `audit`.
     """
     from roadworthy.procedures import selftest as room
-    from roadworthy.progress import Progress
+    from roadworthy.progress import display
 
     subject = subject_of(model, {})
     settings = config.settle(None, {"checks": {"plugins": plugins}})
     registry = engine.Registry.discover(plugins)
     options = request_of(settings, registry).options
     records = room.published() if record is None else _known(Path(record))
-    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+    with display(progress) as shown:
         found = room.selftest(
             subject,
             registry,

@@ -1,11 +1,15 @@
 """The live display of a run: what is computed now, what was kept from before, how long it may take."""
 
+import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from roadworthy.engine import events
 from roadworthy.procedures.fix import Trying
 from roadworthy.procedures.selftest import Step
+from roadworthy.reports.wording import seconds_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,21 +17,26 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Progress:
-    """Receives the engine's events and shows them on standard error; silent unless `shown`.
+EVERY = 30.0  # seconds between lines
 
-    The first line counts quantities, the second shows how far a long one is.
+
+def display(asked: bool | None) -> "Silent":
+    """Return what shows a run on standard error: bars in a terminal, elsewhere a line each half minute.
+
+    Parameters
+    ----------
+    asked : bool or None
+        True: bars wherever it is; False: nothing.
     """
+    if asked is None:
+        return Bars() if sys.stderr.isatty() else Lines()
+    return Bars() if asked else Silent()
 
-    def __init__(self, *, shown: bool, console: "Console | None" = None) -> None:
-        self._bar: Bar | None = _bar(console) if shown else None
-        self._all: TaskID | None = None
-        self._one: TaskID | None = None
-        self._kept = self._done = self._total = 0
 
-    def __enter__(self) -> "Progress":
-        if self._bar is not None:
-            self._bar.start()
+class Silent:
+    """Receives the engine's events and shows none."""
+
+    def __enter__(self) -> "Silent":
         return self
 
     def __exit__(
@@ -36,13 +45,73 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        """End the display."""
+
+    def receive(self, event: object) -> None:
+        """Take one event."""
+
+
+class Lines(Silent):
+    """Says how far a long run is, for files and the logs of build servers, where a bar cannot be drawn again."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = self._last = clock()
+        self._doing = self._count = ""
+        self._done = self._total = 0
+
+    def receive(self, event: object) -> None:
+        """Note one event, and say where the run is if nothing was said for `EVERY` seconds."""
+        match event:
+            case events.Planned(total=total):
+                self._done, self._total = 0, total
+            case events.Started(name=name):
+                self._doing = name.replace("_", " ")
+            case events.Progress(name=name, done=done, total=total):
+                self._doing = f"{name.replace('_', ' ')} {done}/{total}"
+            case events.Finished() | events.Failed():
+                self._done += 1
+            case Trying(mitigation=name, number=number, total=total):
+                self._count = f"repair {number} of {total}, {name.replace('_', ' ')}"
+            case Step(what=what, repetitions=repetitions, share=share):
+                self._count = f"{share:.0%} of the time, {repetitions:,} planted"
+                self._doing = what
+            case _:
+                return
+        now = self._clock()
+        if now - self._last < EVERY:
+            return
+        self._last = now
+        counted = f"{self._done} of {self._total} quantities" if self._total else ""
+        doing = f"now {self._doing}" if self._doing else ""
+        said = ", ".join(part for part in (self._count, counted, doing) if part)
+        sys.stderr.write(f"{said} ({seconds_words(round(now - self._began))})\n")
+        sys.stderr.flush()
+
+
+class Bars(Silent):
+    """Shows the engine's events as they come: the first line counts quantities, the second how far a long one is."""
+
+    def __init__(self, *, console: "Console | None" = None) -> None:
+        self._bar = _bar(console)
+        self._all: TaskID | None = None
+        self._one: TaskID | None = None
+        self._kept = self._done = self._total = 0
+
+    def __enter__(self) -> "Bars":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
 
     def receive(self, event: object) -> None:
         """Show one event."""
-        if self._bar is None:
-            return
         match event:
             case events.Planned(total=total, stored=stored):
                 self._plan(self._bar, total, stored)

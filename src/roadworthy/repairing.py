@@ -140,7 +140,7 @@ def run(
     progress: bool | None = None,
 ) -> FixReport:
     """Fix a subject under settled settings."""
-    from roadworthy.progress import Progress
+    from roadworthy.progress import display
 
     request, kept = request_of(settings, registry), engine.Store(store, records=STORED)
     review = None
@@ -148,7 +148,7 @@ def run(
         review = reviews.read_review(
             asked.reviewed, subject, reviews.row_ids(subject, registry, kept)
         )
-    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+    with display(progress) as shown:
         done = run_fix(
             subject,
             registry,
