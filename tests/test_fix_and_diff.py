@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -124,6 +125,11 @@ def test_two_audits_and_three_subjects_are_compared(tmp_path: Path) -> None:
     assert code == 0
     assert "\\toprule" in text
     assert run("diff", "one", "two", "one", "--format", "csv")[1].count("\n") > 5
+    for folder in ("old", "new"):  # audits of one name in folders of one name
+        copytree(tmp_path / "one", tmp_path / folder / "run")
+    _, text = run("diff", "old/run", "new/run", "--format", "markdown")
+    assert "(old/run)" in text
+    assert "(new/run)" in text
     table = roadworthy.compare(
         [sharp(1), sharp(2), sharp(4)], only="calibration_error", progress=False
     )

@@ -34,6 +34,17 @@ def test_a_file_that_describes_another_subject_lends_nothing(folder: Path) -> No
     assert settled(None, {}).config.requirements
 
 
+def test_a_file_of_another_subject_does_not_stop_this_one_by_checks_of_its_plugins(
+    folder: Path,
+) -> None:
+    bound = '[requirements.my_plugin_check]\nbound = 0.3\nsource = "ours"\n'
+    (folder / "roadworthy.toml").write_text('[subject]\ndata = "a.csv"\ntarget = "y"\n' + bound)
+    assert not settled("digits", {}, ["accuracy_gap"]).config.requirements
+    (folder / "roadworthy.toml").write_text(bound)
+    with pytest.raises(UserError, match="my_plugin_check"):
+        settled("digits", {}, ["accuracy_gap"])
+
+
 def test_a_slip_in_a_file_that_holds_is_told(folder: Path) -> None:
     (folder / "roadworthy.toml").write_text("[audit]\nprofil = 'quick'\n")
     with pytest.raises(UserError, match="profil"):

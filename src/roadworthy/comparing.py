@@ -153,17 +153,39 @@ def _sides(given: Sequence[Any], *, trust: bool = False) -> list[Side]:  # Any: 
     """Read every side; audits of one name are told apart by their folders."""
     sides = [_side(each, trust=trust) for each in given]
     names = [_name(side) for side in sides]
-    return [
-        _called(side, f"{name} ({_folder(each).name})")
-        if isinstance(side, Report) and isinstance(each, str | Path) and names.count(name) > 1
-        else side
+    alike = [
+        isinstance(side, Report) and isinstance(each, str | Path) and names.count(name) > 1
         for each, side, name in zip(given, sides, names, strict=True)
+    ]
+    folders = iter(
+        _ends([_folder(each) for each, is_alike in zip(given, alike, strict=True) if is_alike])
+    )
+    return [
+        _called(side, f"{name} ({next(folders)})")
+        if is_alike and isinstance(side, Report)
+        else side
+        for side, name, is_alike in zip(sides, names, alike, strict=True)
     ]
 
 
 def _folder(given: str | Path) -> Path:
     path = Path(given).resolve()
     return path if path.is_dir() else path.parent
+
+
+def _ends(folders: Sequence[Path]) -> list[str]:
+    """Return of each folder as many of its last parts as tell all of them apart.
+
+    >>> _ends([Path("/new/run"), Path("/old/run")])
+    ['new/run', 'old/run']
+    """
+    deepest = max((len(folder.parts) for folder in folders), default=0)
+    ends: list[str] = []
+    for length in range(1, deepest + 1):
+        ends = ["/".join(folder.parts[-length:]) for folder in folders]
+        if len(set(ends)) == len(set(folders)):
+            break
+    return ends
 
 
 def _called(report: Report, name: str) -> Report:
@@ -230,7 +252,7 @@ def _diff(
     store: Path | None,
     progress: bool | None,
 ) -> DiffReport:
-    from roadworthy.progress import Progress
+    from roadworthy.progress import display
 
     request = request_of(settings, registry)
     one, other = sides
@@ -244,7 +266,7 @@ def _diff(
             f"One side is a finished audit ({finished.subject.name}), the other a subject. Give two "
             "audits, or two subjects; `roadworthy audit` makes the audit of a subject."
         )
-    with Progress(shown=sys.stderr.isatty() if progress is None else progress) as shown:
+    with display(progress) as shown:
         found = diff_subjects(
             one,
             other,

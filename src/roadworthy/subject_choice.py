@@ -36,10 +36,12 @@ def settled(
     said = {key for key, value in given.items() if value not in (None, ())}
     has_files = isinstance(given.get("split"), Mapping)
     elsewhere = named is not None or has_files or said & {"data", "predictions"}
-    file = config.read_config(path, checks) if path.is_file() else None
-    # A file that describes another subject must not lend its roles, purpose and bounds to the one that was named.
-    if file is not None and elsewhere and file.subject != SubjectSection():
-        file = None
+    file = config.read_config(path, None if elsewhere else checks) if path.is_file() else None
+    # A file that describes another subject must not lend its roles, purpose and bounds to the one that was named,
+    # nor stop it by the checks of that subject's plugins.
+    if file is not None and elsewhere:
+        holds = file.subject == SubjectSection()
+        file = config.read_config(path, checks) if holds else None
     return config.settle(file, sections, folder=path.parent)
 
 

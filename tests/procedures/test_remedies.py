@@ -268,4 +268,5 @@ def test_proofs_are_kept_and_count_for_the_code_that_was_tested(tmp_path: Path) 
 
 def test_proofs_that_ship_with_the_package_hold_under_this_python() -> None:
     # They were made under another one: a key of bytecode, or of its version, would let none of them count.
-    assert current(published(), Registry.discover())
+    shipped = published()
+    assert len(current(shipped, Registry.discover())) >= 0.9 * len(shipped) > 0

@@ -2,7 +2,12 @@ import linecache
 import sys
 from types import ModuleType
 
-from roadworthy.procedures.source import source_key
+import pytest
+
+from roadworthy.engine import Registry
+from roadworthy.procedures import source
+from roadworthy.procedures.selftest import repetition
+from roadworthy.procedures.source import VERDICT, codes, source_key
 
 TEXT = '''
 import numpy as np
@@ -88,3 +93,12 @@ def test_every_python_gives_the_same_key() -> None:
     )
     # Written down under 3.11; records that ship with the package are read under versions to come.
     assert key_of(text) == "341a43790932e6f91b85"
+
+
+def test_records_are_of_the_verdict_that_self_tests_and_audits_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = codes(Registry.discover())(VERDICT)
+    assert key == source_key(repetition.judged)
+    monkeypatch.setattr(source, "judged", lambda *_: "pass")  # all else the same
+    assert codes(Registry.discover())(VERDICT) != key

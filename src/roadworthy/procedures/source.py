@@ -18,9 +18,9 @@ from roadworthy.engine.code import reading_of
 from roadworthy.engine.definitions import parts_of_definition
 from roadworthy.engine.parts import Parts, Unknown
 from roadworthy.engine.registry import Marked, Registry
-from roadworthy.statistics import judge
+from roadworthy.statistics import judged
 
-VERDICT = "procedure judge"
+VERDICT = "procedure judged"  # with `judge`, which it reaches
 
 BY_NAME = ("library", "hands on")  # what counts by its name alone
 
@@ -36,7 +36,7 @@ def codes(registry: Registry) -> Callable[[str], str | None]:
     def code_of(name: str) -> str | None:
         kind, _, rest = name.partition(" ")
         if name == VERDICT:
-            return source_key(judge)
+            return source_key(judged)
         mappings: dict[str, Mapping[str, Marked]] = {
             "artifact": registry.artifacts,
             "check": registry.checks,
