@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roadworthy.engine import Registry, Store, artifact, check
+from roadworthy.engine import Outcome, Registry, Store, artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.procedures.paired import (
+    Compared,
     Comparison,
     How,
     Side,
     difference_of,
+    effects_of,
     margin_of,
     paired_effects,
 )
@@ -379,6 +381,25 @@ def test_harm_beyond_the_margin_is_not_excluded() -> None:
     assert not found["share_wrong"].non_inferior
     small = effects(subject(1, 0.92), subject(1, 0.92, n=400), "share_wrong")
     assert small["share_wrong"].non_inferior
+
+
+def test_a_harm_that_one_of_many_checks_shows_by_luck_is_none() -> None:
+    names = ("share_wrong", "share_right", "mean_loss", "wrong_where_sure", "of_the_labels")
+    outcome = Outcome(names[0], "done", rate(40, 400, unit="share of rows"))
+    # 2.3 standard errors: p = .0214 two-sided, which Holm makes .107 of five
+    worse = measured(0.02, 400, Estimate(0.02, 0.02 / 2.3), unit="share of rows", method="t")
+    no_change = measured(0.0, 400, Estimate(0.0, 0.01), unit="share of rows", method="t")
+
+    def kinds(count: int) -> list[str]:
+        found = {
+            name: Compared(name, outcome, outcome, no_change if k else worse, untouched=False)
+            for k, name in enumerate(names[:count])
+        }
+        return [effect.effect for effect in effects_of(found, how(), name="m")]
+
+    assert kinds(1) == ["harmed"]
+    assert kinds(2) == ["harmed", "no_effect_shown"]  # .043
+    assert kinds(5) == ["no_effect_shown"] * 5
 
 
 def test_another_level_widens_the_interval() -> None:

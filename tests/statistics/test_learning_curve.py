@@ -100,6 +100,39 @@ def test_no_mistake_at_all_leaves_doubt() -> None:
     assert error.high > 0.0
 
 
+def test_what_the_backtest_missed_widens_what_lies_ahead_and_nothing_within() -> None:
+    sizes = np.array([50, 100, 200, 400, 800, 1600])
+    kinked = np.array([0.40, 0.36, 0.33, 0.31, 0.20, 0.12])  # no power law foresees the last two
+    rng = np.random.default_rng(0)
+    curve = learning_curve(sizes, rng.random((6, 5000)) < kinked[:, None], rng)
+    ahead, within = (curve.error_at(n, unit="share of rows") for n in (3200, 1600))
+
+    # by hand: the outer of both fits' resampled quantiles, and half of the miss for one doubling
+    def ends(n: float) -> tuple[float, float]:
+        needs_floor = float(np.mean(curve.replicates[0].floor > 0)) >= 0.975
+        drawn = [laws.at(n) for laws in curve.replicates[: 1 if needs_floor else 2]]
+        return min(np.quantile(d, 0.025) for d in drawn), max(np.quantile(d, 0.975) for d in drawn)
+
+    miss = curve.miss_per_doubling(of_changes=False)
+    assert miss > 0.02
+    assert ahead.high - ends(3200)[1] == pytest.approx(0.5 * miss, rel=0.02)
+    assert ends(3200)[0] - ahead.low == pytest.approx(0.5 * miss, rel=0.02)
+    assert (within.low, within.high) == pytest.approx(ends(1600), abs=2e-3)
+    # of what is saved, a quarter at the lower end
+    saved = curve.saved(1600, 3200, unit="share of rows")
+    fits = (
+        curve.replicates[:1]
+        if float(np.mean(curve.replicates[0].floor > 0)) >= 0.975
+        else curve.replicates
+    )
+    gains = [laws.at(1600) - laws.at(3200) for laws in fits]
+    change = curve.miss_per_doubling(of_changes=True)
+    least = min(np.quantile(g, 0.025) for g in gains)
+    most = max(np.quantile(g, 0.975) for g in gains)
+    assert least - saved.low == pytest.approx(0.25 * change, rel=0.02)
+    assert saved.high - most == pytest.approx(0.5 * change, rel=0.02)
+
+
 def test_farther_ahead_is_less_sure() -> None:
     rng = np.random.default_rng(4)
     curve = learning_curve(*drawn(rng, 0.05 + 2.0 * SIZES**-0.5), rng, 199)

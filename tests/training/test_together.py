@@ -1,11 +1,13 @@
 """Which jobs are trained together, and by which way."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import Tensor, nn
 
+from roadworthy.engine import Registry, Store, artifact, compute
 from roadworthy.subject import Augmentation, Network, Recipe
 from roadworthy.training import choice, together
 from roadworthy.training.jobs import Diverged, Examples, Job
@@ -78,6 +80,32 @@ def test_timing_chooses_the_fleet_only_where_it_wins_clearly() -> None:
         "fleet" if record["fleet"] * choice.GAIN < record["loop"] else "loop"
     )
     assert not choice.fleet_is_faster(jobs(4, epochs=2))  # 8 steps are not worth timing
+
+
+def test_the_choice_is_kept_and_a_later_run_times_nothing(tmp_path: Path) -> None:
+    built: list[int] = []
+
+    def counted() -> nn.Module:
+        built.append(1)
+        return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+
+    family = jobs(4, Network(counted), epochs=500)
+
+    @artifact(stored=False)
+    def picked() -> bool:
+        """Whether the fleet is taken."""
+        return choice.fleet_is_faster(family)
+
+    def once() -> tuple[object, int]:
+        built.clear()
+        found = compute(Registry.of(picked), {}, ["picked"], store=Store(tmp_path))["picked"]
+        assert found.state == "done", found.reason
+        return found.value, len(built)
+
+    (first, timed), (again, recalled) = once(), once()
+    assert again == first
+    # Beside what knowing the architecture takes: one network for the loop, four for the fleet.
+    assert timed - recalled == 5
 
 
 class Slow(nn.Linear):

@@ -5,6 +5,9 @@ import pytest
 from stand_in import NearestRow, two_moons
 
 from roadworthy.challenges.data_quantity.label_efficiency import (
+    Pool,
+    _chosen,
+    _margin,
     farthest,
     label_efficiency,
     label_lifts,
@@ -121,3 +124,17 @@ def test_the_interval_is_students_t_widened_for_overlap() -> None:
 def test_farthest_takes_the_corner_that_is_not_covered() -> None:
     points = np.array([[0.0, 0.0], [0.1, 0.0], [5.0, 0.0], [5.1, 0.0], [0.0, 3.0]])
     assert farthest(points, np.array([0]), 2).tolist() == [3, 4]
+
+
+def test_margin_asks_for_the_rows_whose_two_likeliest_classes_are_closest() -> None:
+    # margins .8, .1, .3, .0, .5; row 3 is labelled already
+    sure = _margin(np.array([[0.9, 0.1], [0.55, 0.45], [0.35, 0.65], [0.5, 0.5], [0.75, 0.25]]))
+    assert sure == pytest.approx([0.8, 0.1, 0.3, 0.0, 0.5])
+    rows = np.arange(5)
+    pool = Pool(rows[:, None], rows[:, None] * 1.0, rows, rows[:, None], rows, None, 5)
+    rng = np.random.default_rng(0)
+    assert _chosen("margin", np.array([3]), 2, pool, sure, rng).tolist() == [1, 2]
+
+
+def test_of_three_classes_the_two_likeliest_make_the_margin() -> None:
+    assert _margin(np.array([[0.5, 0.1, 0.4]])) == pytest.approx([0.1])
