@@ -23,7 +23,7 @@ from roadworthy.procedures.choice import known_names
 from roadworthy.procedures.fix import fix as run_fix
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import Subject
-from roadworthy.subject.saved import require_savable
+from roadworthy.subject.saved import asks_for_trust, require_savable
 from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
@@ -205,8 +205,10 @@ def from_command_line(
         except UserError as why:  # the others are saved all the same
             refused.append(f"--accept {name}: {why}")
             continue
+        trust = " --trust" if asks_for_trust(saved) else ""
         console.print(
-            f"Saved with {name}: [bold]{saved}[/]  (roadworthy audit {saved})", soft_wrap=True
+            f"Saved with {name}: [bold]{saved}[/]  (roadworthy audit {saved}{trust})",
+            soft_wrap=True,
         )
     if refused:
         raise UserError("\n".join(refused))

@@ -29,7 +29,13 @@ from roadworthy.subject.blueprint import trusted
 from roadworthy.subject.capacity import scaled
 from roadworthy.subject.modules import network_of, weights_of
 from roadworthy.subject.rescaled import rescaled
-from roadworthy.subject.saved import is_saved, provenance_of, read_subject, save_subject
+from roadworthy.subject.saved import (
+    asks_for_trust,
+    is_saved,
+    provenance_of,
+    read_subject,
+    save_subject,
+)
 from roadworthy.training.tables import TableNetwork, TableShape
 
 COLUMNS = (Column("age", "numeric"), Column("sex", "category", ("f", "m"), ("?",)))
@@ -96,6 +102,7 @@ def test_built_in_narrowed_and_rescaled_architectures_are_written_as_data(tmp_pa
     subject = replace(digits, network=network, weights=named)
     save_subject(subject, tmp_path, {})
     assert key_of(fields_of(read_subject(tmp_path))) == key_of(fields_of(subject))
+    assert not asks_for_trust(tmp_path)
 
 
 def own_factory(folder: Path) -> Subject:
@@ -116,6 +123,7 @@ def test_the_users_own_code_runs_only_where_the_user_says_so(
     capsys.readouterr()
     with pytest.raises(UserError, match="--trust"):
         read_subject(tmp_path / "s")
+    assert asks_for_trust(tmp_path / "s")
     assert capsys.readouterr().out == ""
     found = read_subject(tmp_path / "s", own=trusted)
     assert key_of(fields_of(found)) == key_of(fields_of(subject))

@@ -57,9 +57,23 @@ def trusted(place: str) -> Callable[..., Any]:  # Any: a module
 def refused(place: str) -> Callable[..., Any]:  # Any: never returned
     """Refuse to run the user's factory."""
     raise UserError(
-        f"The saved subject is built by your own code, {place}, which would be run. Allow it with --trust, "
-        "or name the factory yourself with --model file.py:function."
+        f"The saved subject is built by your own code, {place}, which would be run. Allow it with --trust; "
+        "`audit` and `fix` also take the factory from you, with --model file.py:function."
     )
+
+
+def names_own(blueprint: Json) -> bool:
+    """Whether a network can be built from a blueprint by running the user's own code alone."""
+    parts = [blueprint]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if "yours" in part:
+                return True
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+    return False
 
 
 def _plain(value: Any) -> Json:  # Any: a part of an architecture

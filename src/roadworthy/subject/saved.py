@@ -15,6 +15,7 @@ from roadworthy.subject.blueprint import (
     Indescribable,
     Own,
     blueprint_of,
+    names_own,
     network_from,
     refused,
 )
@@ -201,6 +202,11 @@ def _problem(error: Exception) -> str:
         first = error.errors(include_url=False)[0]
         return f"{error.title}: {'.'.join(str(each) for each in first['loc'])}: {first['msg']}"
     return str(error).splitlines()[0]
+
+
+def asks_for_trust(folder: Path) -> bool:
+    """Whether reading a saved subject runs the user's own code."""
+    return names_own(_description(folder / DESCRIPTION)["network"])
 
 
 def provenance_of(folder: Path) -> Json:
