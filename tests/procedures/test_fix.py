@@ -141,6 +141,14 @@ def cooled_and_confused(
     return replace(subject, weights={"w": weights["w"] / 20 + np.array([0.0, 0.25])})
 
 
+@mitigation(targets="claimed_too_much", strengths=(1.0,))
+def cooled_and_a_little_confused(
+    subject: Subject, strength: float, weights: Mapping[str, np.ndarray]
+) -> Subject:
+    """Be less sure, and wrong a little more often: allowed still, and more than is tolerated."""
+    return replace(subject, weights={"w": weights["w"] / 5 + np.array([0.0, 0.15])})
+
+
 @mitigation(targets="claimed_too_much", strengths=(0.5, 1.0), sham="luckily_confused")
 def cooled_or_crippled(
     subject: Subject, strength: float, weights: Mapping[str, np.ndarray]
@@ -172,6 +180,20 @@ def no_better_than_its_sham(
 ) -> Subject:
     """Be less sure."""
     return replace(subject, weights={"w": weights["w"] / (1 + 4 * strength)})
+
+
+@mitigation(targets="claimed_too_much", strengths=(0.5, 1.0), sham="cools_somewhat")
+def cooled_more_than_its_sham(
+    subject: Subject, strength: float, weights: Mapping[str, np.ndarray]
+) -> Subject:
+    """Be less sure."""
+    return replace(subject, weights={"w": weights["w"] / (1 + 4 * strength)})
+
+
+@sham()
+def cools_somewhat(subject: Subject, strength: float, weights: Mapping[str, np.ndarray]) -> Subject:
+    """Be a little less sure."""
+    return replace(subject, weights={"w": weights["w"] / 3})
 
 
 @sham()
@@ -224,6 +246,7 @@ BASE = (
     of_the_labels,
     shaken,
     also_cools,
+    cools_somewhat,
     luckily_confused,
 )
 
@@ -325,6 +348,17 @@ def test_harm_elsewhere_is_the_reason_for_rejecting_what_helps() -> None:
     assert claims(candidate)["these_weights"]
     assert candidate.state == "rejected"
     assert candidate.reason == "Share wrong passed before and fails after."
+
+
+def test_harm_within_the_bound_and_beyond_the_margin_is_enough_to_reject() -> None:
+    found = run(toy(), cooled_and_a_little_confused)
+    candidate, harmed = only(found), effect(found, "share_wrong")
+    assert claims(candidate)["beyond_sham"]
+    assert (harmed.verdict_before, harmed.verdict_after) == ("pass", "pass")
+    assert (harmed.effect, harmed.non_inferior) == ("harmed", False)
+    assert candidate.state == "rejected"
+    assert candidate.reason.startswith("It harms: share wrong gets worse, by up to ")
+    assert found.fix.openings == ()
 
 
 def test_a_strength_that_harms_on_validation_rows_is_passed_over_and_so_is_that_of_a_sham() -> None:
@@ -460,6 +494,18 @@ def test_two_accepted_remedies_are_measured_together() -> None:
     assert {e.mitigation for e in found.fix.effects} == {"cooled", "less_noise", both.mitigation}
 
 
+def test_the_control_of_two_remedies_is_both_of_their_shams() -> None:
+    found = run(toy(heed=1.0), cooled_more_than_its_sham, less_noise)
+    both = found.fix.candidates[-1]
+    assert both.sham == "the same model trained again with other seeds + cools_somewhat"
+    by_name = {claim.name: claim.difference for claim in both.claims}
+    these, beyond = by_name["these_weights"], by_name["beyond_sham"]
+    assert these is not None
+    assert beyond is not None
+    # Trained again alone it would be as far off as the original.
+    assert abs(beyond.value) < 0.9 * abs(these.value)
+
+
 def test_without_proof_rows_folds_of_the_test_rows_confirm() -> None:
     found = run(toy(proof=0), cooled)
     confirmed = next(c for c in only(found).claims if c.name == "confirmed")
@@ -480,6 +526,25 @@ def test_proof_rows_that_were_opened_before_ask_for_more(tmp_path: Path) -> None
     assert claim.difference is not None
     assert claim.difference.level == pytest.approx(0.975)
     assert "opened once before" in claim.statement
+
+
+def test_a_look_that_cannot_be_logged_is_not_taken_and_what_was_measured_is_kept(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    found = run(toy(), cooled, nothing_at_all, proof_log=tmp_path / "file" / "proof.jsonl")
+    by_name = {c.mitigation: c for c in found.fix.candidates}
+    assert by_name["cooled"].state == "rejected"
+    assert "so they stay sealed. Make the file writable" in by_name["cooled"].reason
+    assert claims(by_name["cooled"]) == {
+        "these_weights": True,
+        "beyond_sham": True,
+        "this_remedy": True,
+        "confirmed": False,
+    }
+    assert effect(found, "claimed_too_much", "cooled").effect == "helped"
+    assert "not shown to be better" in by_name["nothing_at_all"].reason, "the rest is tried"
+    assert (found.fix.exit_code, found.fix.complete, found.fix.openings) == (2, False, ())
 
 
 def started(events: list[object]) -> set[str]:

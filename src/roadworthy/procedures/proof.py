@@ -4,6 +4,7 @@ A row that decisions have been taken on is no longer untouched. The log is a fil
 is only ever appended to; the same look again (the same model, the same check) is no new one.
 """
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -54,6 +55,10 @@ class Look:
         return 1.0 - 0.05 / self.time
 
 
+class Unlogged(UserError):
+    """A look at proof rows that cannot be logged: they stay sealed."""
+
+
 class ProofLog:
     """Looks at proof rows, in a file or (path None) for this run alone.
 
@@ -70,7 +75,13 @@ class ProofLog:
     def open(
         self, *, subject: str, rows: str, n: int, mitigation: str, target: str, what: str
     ) -> Look:
-        """Log a look before it is taken, and return the how many'th it is."""
+        """Log a look before it is taken, and return the how many'th it is.
+
+        Raises
+        ------
+        Unlogged
+            Where the file cannot be written.
+        """
         at_these = [look for look in self._looks if look.rows == rows]
         for look in at_these:
             if (look.mitigation, look.target, look.what) == (mitigation, target, what):
@@ -96,9 +107,12 @@ class ProofLog:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _append_line(self._path, json.dumps(asdict(look)))
         except OSError as error:
-            raise UserError(
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            way_out = "Make room there" if is_full else "Make the file writable"
+            raise Unlogged(
                 f"{self._path}: the opening of the proof rows cannot be logged "
-                f"({error.strerror or error}), so they stay sealed. Make the file writable, or name another."
+                f"({error.strerror or error}), so they stay sealed. {way_out}, or name another with --proof-log; "
+                "the same command goes on from here."
             ) from error
 
 

@@ -110,7 +110,7 @@ def fix(
     ------
     UserError
         When there are no validation rows, the subject cannot be audited, `only` names what does not exist, or the
-        openings of proof rows cannot be logged.
+        log of openings of proof rows cannot be read.
     """
     request = request or Request()
     clock = time.perf_counter()
@@ -178,13 +178,13 @@ def _try_all(
             emit(Trying(marked.name, target, number, len(plan.trials)))
             found = tried(shop, log, marked, target, checks)
             progress.tried.append(found)
-            progress.complete &= found.candidate.state != "not_run"
+            progress.complete &= found.is_finished
         pair = best_two([t for t in progress.tried if t.candidate.accepted])
         if pair is not None:
             names = " + ".join(t.candidate.mitigation for t in pair)
             emit(Trying(names, pair[0].candidate.target, len(plan.trials), len(plan.trials)))
             progress.combination = combined(shop, log, *pair, checks)
-            progress.complete &= progress.combination.candidate.state != "not_run"
+            progress.complete &= progress.combination.is_finished
     except KeyboardInterrupt:
         progress.complete = False
         left = plan.trials[len(progress.tried) :]

@@ -27,7 +27,7 @@ from roadworthy.procedures.fix.verdict import objection
 from roadworthy.procedures.fix.words import named
 from roadworthy.procedures.fix.workshop import OutOfTime, Workshop, mark_of, place_of
 from roadworthy.procedures.paired import Compared, Side, effects_of
-from roadworthy.procedures.proof import ProofLog
+from roadworthy.procedures.proof import ProofLog, Unlogged
 from roadworthy.procedures.transforms import CannotApply
 from roadworthy.results import Candidate, Cost, Effect, Opening
 from roadworthy.subject import Subject
@@ -74,6 +74,12 @@ class Tried:
     effects: tuple[Effect, ...] = ()
     openings: tuple[Opening, ...] = ()
     proposed: Proposed | None = None
+    left_sealed: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left that the same command could still find out."""
+        return self.candidate.state != "not_run" and not self.left_sealed
 
 
 def tried(
@@ -177,18 +183,22 @@ def measured(shop: Workshop, log: ProofLog, proposed: Proposed, checks: Sequence
     against = objection(these, beyond, kept)
     remedy = _remedy(shop, proposed, these)
     claims = [these, beyond, remedy]
-    opening = None
+    opening, left_sealed = None, False
     if against is None and these.claim.rows == "train":
         claims.append(nothing_to_confirm(proposed.target))
     elif against is None:
-        confirmed = _confirmed(shop, log, proposed)
+        try:
+            confirmed = _confirmed(shop, log, proposed)
+        except Unlogged as why:  # what was measured on test rows is not lost for it
+            confirmed = Confirmed(not_claimed("confirmed", str(why).rstrip("."), "proof"))
+            left_sealed = True
         claims.append(confirmed.claimed)
         opening = confirmed.opening
         if not confirmed.claimed.claim.holds:
             against = f"Not confirmed. {confirmed.claimed.claim.statement}"
     candidate = _record(shop, proposed, after, claims, against)
     openings = () if opening is None else (opening,)
-    return Tried(candidate, effects, openings, proposed)
+    return Tried(candidate, effects, openings, proposed, left_sealed)
 
 
 def _record(
