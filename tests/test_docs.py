@@ -1,6 +1,7 @@
 """Generated pages say what the program says."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -52,3 +53,22 @@ def test_every_fault_starts_from_a_control_that_exists() -> None:
         assert isinstance(marked.mark, FaultMark)
         assert marked.mark.breaks in registry.checks, name
         assert marked.mark.starts_from is None or marked.mark.starts_from in registry.controls, name
+
+
+def test_options_that_pages_set_are_there_to_be_set() -> None:
+    from roadworthy.engine import Registry
+
+    registry = Registry.discover()
+    known = {
+        name: {p.name for p in marked.parameters if p.kind is p.KEYWORD_ONLY}
+        for name, marked in {**registry.checks, **registry.artifacts}.items()
+    }
+    found = [
+        (page.name, node, option)
+        for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+        for node, option in re.findall(
+            r"--set \W?([a-z]\w*)\.([a-z]\w*)=", page.read_text(encoding="utf-8")
+        )
+    ]
+    assert len(found) >= 10
+    assert not [each for each in found if each[2] not in known.get(each[1], set())]
