@@ -222,6 +222,7 @@ def test_forty_levels_are_all_shown_and_their_luck_is_said(measure: Measure) -> 
     # E[range] of 40 normals is 4.32 standard errors of .05.
     assert gap[2] == pytest.approx(4.32 * 0.05, abs=0.01)
     assert gap[1] == pytest.approx(found.value, abs=1e-4)
+    assert gap[3] == pytest.approx(gap[1] - gap[2], abs=2e-4)  # what luck leaves
     assert found.low == 0.0
 
 
@@ -314,6 +315,26 @@ def test_the_ratio_of_error_rates_stands_beside_their_gap(of: Of, measure: Measu
     low, high = (float(end) for end in str(rows[0][3]).split(" to "))
     # Katz: exp(ln(.4167) -+ 1.96 sqrt(1/50 - 1/400 + 1/60 - 1/200)) = .298 to .582
     assert (low, high) == pytest.approx((0.298, 0.582), abs=0.02)
+
+
+def test_each_group_is_held_against_all_others_and_corrected_for_how_many_there_are(
+    of: Of, measure: Measure
+) -> None:
+    from scipy.stats import fisher_exact
+    from statsmodels.stats.multitest import multipletests
+
+    chosen = {"a": (70, 100), "b": (50, 100), "c": (55, 100), "d": (57, 100)}
+    rows = [(g, 0, d, n) for g, (x, of_g) in chosen.items() for d, n in ((1, x), (0, of_g - x))]
+    table = table_of(measure(of(*rows), "demographic_parity_gap"), "Every group")
+    assert table.header[-2] == "p (Holm)"
+    alone = []
+    for x, of_g in chosen.values():
+        counts = [[x, of_g - x], [232 - x, 300 - (232 - x)]]
+        tails = [fisher_exact(counts, alternative=a).pvalue for a in ("less", "greater")]
+        alone.append(min(1.0, 2 * min(tails)))
+    expected = multipletests(alone, method="holm")[1]
+    assert min(alone) < 0.02 < min(expected)  # so that the correction is seen
+    assert [float(str(row[-2])) for row in table.rows] == pytest.approx(expected, rel=0.06)
 
 
 def test_small_samples_break_four_fifths_by_luck_and_nothing_fails(

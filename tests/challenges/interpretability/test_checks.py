@@ -14,6 +14,7 @@ from roadworthy.challenges.interpretability.checks import (
     attribution_stability,
     incomplete_attributions,
 )
+from roadworthy.challenges.interpretability.explaining import Explained
 from roadworthy.challenges.interpretability.faithfulness import attribution_faithfulness, gains_of
 from roadworthy.challenges.interpretability.mitigations import (
     any_method_that_fits,
@@ -205,6 +206,38 @@ def test_a_network_that_its_weights_do_not_decide_is_seen(registry, likeness) ->
         found.append(attribution_sanity(one(registry, planted, "test_sanity_correlations")))
     assert np.mean([m.value for m in found]) == pytest.approx(likeness, abs=0.05)
     assert all(m.seeds == 8 for m in found)
+
+
+def test_likeness_to_scrambled_networks_is_signed_and_of_what_differs_from_the_reference(
+    registry,
+) -> None:
+    from scipy.stats import spearmanr
+
+    # Half of each row is the reference, where every attribution is 0: the trap of the naive check.
+    rng = np.random.default_rng(0)
+    inputs = (rng.normal(size=(30, 24)) * (rng.random((30, 24)) < 0.5)).astype(np.float32)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(24, 8), nn.Tanh(), nn.Linear(8, 2))
+    reference = {"point": np.zeros((1, 24), np.float32), "sample": inputs[:8]}
+    subject = subject_of(network, inputs).with_given(
+        attribution_method="input_gradient", attribution_reference=reference
+    )
+    names = ("explainer", "attribution_seed", "test_attributions", "test_explained_ids")
+    names += ("test_explained_inputs", "test_explained_classes", "test_sanity_correlations")
+    made = {n: c.value for n, c in compute(registry, fields_of(subject), names).items()}
+    rows = Explained(
+        *(made[f"test_explained_{n}"] for n in ("inputs", "classes", "ids")),
+        made["attribution_seed"],
+    )
+    alike = made["test_sanity_correlations"]
+    assert alike.shape == (30, trials.NETWORKS + 1)
+    for number in range(trials.NETWORKS):
+        other = made["explainer"].with_scrambled_weights(made["attribution_seed"] + number)
+        values = other.by("input_gradient", rows, reference).values.numpy()
+        for i, seen in enumerate(rows.inputs != 0):
+            own = made["test_attributions"][i][seen]
+            assert alike[i, number] == pytest.approx(spearmanr(own, values[i][seen]).statistic)
+    assert np.abs(alike[:, :-1].mean()) < 0.2 < alike[:, -1].mean()
 
 
 def test_one_scrambled_network_without_an_explanation_leaves_the_others() -> None:
