@@ -67,6 +67,19 @@ def test_the_interval_of_two_groups_is_that_of_newcombe_with_exact_limits(
     assert found.n == 200  # the positives, not the rows
 
 
+def test_the_lower_end_is_corrected_for_how_many_rates_were_looked_at_and_the_upper_is_not(
+    of: Of, measure: Measure
+) -> None:
+    # True positive rates of 80 and 60 of 100; false positive rates 30 of 300 and 20 of 100.
+    odds = measure(of(*BOTH), "equalized_odds_gap")
+    alone = measure(of(*BOTH), "equal_opportunity_gap")
+    assert odds.value == alone.value
+    # The larger of two: to say that it is above d takes a half of the error for each (Bonferroni).
+    assert odds.low == pytest.approx(exact_newcombe(80, 100, 60, 100, 0.975).low, abs=0.01)
+    assert odds.low < alone.low - 0.015
+    assert odds.high == pytest.approx(alone.high, abs=0.01)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(-1, 3), st.integers(0, 2), st.integers(0, 2)),
