@@ -42,3 +42,30 @@ def test_a_module_that_is_not_installed_is_named(tmp_path: Path) -> None:
     (tmp_path / "needs.py").write_text("import no_such_module_at_all\n")
     with pytest.raises(UserError, match=r"needs\.py, line 1.*no_such_module_at_all"):
         load_subject(f"{tmp_path / 'needs.py'}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 16 MiB"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+    ids=["python", "cuda", "cpu"],
+)
+def test_a_lack_of_memory_is_told_as_one_and_not_as_a_wrong_shape_or_device(
+    error: Exception,
+) -> None:
+    def runs() -> None:
+        raise error
+
+    way_out = "Give inputs of the shape that it takes."
+    with (
+        pytest.raises(UserError, match="Memory does not suffice") as told,
+        own_code("it failed", way_out),
+    ):
+        runs()
+    assert way_out not in str(told.value)
+    assert "names a device of its own" not in str(told.value)

@@ -13,6 +13,12 @@ OWN_DEVICE = (
     "The code names a device of its own: let it work on the device of its inputs (no .cuda(); --device says where it "
     "runs), or give recorded predictions (--predictions)."
 )
+MORE_MEMORY = (
+    "Memory does not suffice for it: free some or allow more (ulimit -v, --device), make its largest layer work row by "
+    "row, or give recorded predictions (--predictions)."
+)
+LACKING = ("can't allocate memory", "not enough memory", "out of memory")
+"""How torch says it, which has no exception of its own for it on a processor."""
 
 
 @contextmanager
@@ -39,13 +45,21 @@ def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, N
         if any(_is_ours(frame.filename) for frame in frames):
             raise
         said = _said(error)
-        way_out = OWN_DEVICE if _is_about_a_device(frames, said) else way_out
+        if _is_about_memory(error):
+            way_out = MORE_MEMORY
+        elif _is_about_a_device(frames, said):
+            way_out = OWN_DEVICE
         raise UserError(f"{failing}{_places(frames)}: {said}. {way_out}") from error
 
 
 def _is_about_a_device(frames: list[traceback.FrameSummary], said: str) -> bool:
     own = [frame.line or "" for frame in frames if "site-packages" not in frame.filename]
     return "cuda" in " ".join((*own[-1:], said)).lower()
+
+
+def _is_about_memory(error: Exception) -> bool:
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in LACKING)
 
 
 def _is_ours(file: str) -> bool:
