@@ -231,6 +231,28 @@ def test_a_doubt_keeps_from_passing_and_never_from_failing() -> None:
     assert judged(worse, bound).verdict == "fail"
 
 
+def test_a_black_box_that_gives_classes_alone_cannot_pass_for_what_a_search_did_not_see() -> None:
+    plain = subject_of()
+    labels = plain.splits["test"].target
+    assert labels is not None
+    subject = faults.rows_out_of_reach(plain, np.random.default_rng(0), LINF, labels)
+    net = linear_net(subject)
+
+    def classes(inputs: np.ndarray) -> np.ndarray:
+        found = net(torch.from_numpy(np.asarray(inputs, np.float32))).argmax(1)
+        return np.eye(4, dtype=np.float32)[found.numpy()]
+
+    box = Predictor(classes, "logits", "made for a test")
+    blind = replace(subject, network=None, weights=None, predictor=box)
+    bound = AtMost(0.3, "house default")
+    for check in ("adversarial_error", "adversarial_l2_error"):
+        found = judged(measured(blind, check).value, bound)
+        assert (found.verdict, found.reason_code) == ("inconclusive", "unreliable"), check
+        assert "moved the outputs" in found.reason
+    clean = measured(blind, options={"attack_threat": {"eps": 0.0}})
+    assert judged(clean.value, bound).verdict == "pass"  # nothing was searched for
+
+
 class Rounded(nn.Module):
     """Hides a linear network behind comparisons: gradients are zero, and pass no rounding either."""
 

@@ -9,7 +9,7 @@ from roadworthy.challenges.evasion import few_pixels, label_only, patches, searc
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened, ball_of
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Measurement
-from roadworthy.statistics import percent
+from roadworthy.statistics import judged, percent
 from roadworthy.subject import Predictor, Split, Subject, Task
 from roadworthy.training.artifacts import predictor as put_together
 
@@ -46,18 +46,22 @@ def model(subject: Subject) -> Predictor:
     return put_together(subject.network, subject.weights)
 
 
-def pixel_error(subject: Subject, budget: str = "quick") -> Measurement:
-    of = rows(subject)
+def pixel_error(
+    subject: Subject, budget: str = "quick", box: Predictor | None = None
+) -> Measurement:
+    of, asked = rows(subject), box or model(subject)
     outcomes = few_pixels.test_pixel_attack(
-        model(subject), TASK, "logits", of.inputs, of.labels, of.ids, PIXELS, budget, {}, 0, TORCH
+        asked, TASK, "logits", of.inputs, of.labels, of.ids, PIXELS, budget, {}, 0, TORCH
     )
     return few_pixels.few_pixels_error(outcomes, ROWS, PIXELS, budget, TORCH)
 
 
-def patch_error(subject: Subject, budget: str = "quick", gradients: bool = True) -> Measurement:
+def patch_error(
+    subject: Subject, budget: str = "quick", gradients: bool = True, box: Predictor | None = None
+) -> Measurement:
     of, conduct = rows(subject), {"gradients": gradients}
     outcomes = patches.test_patch_attack(
-        model(subject),
+        box or model(subject),
         TASK,
         "logits",
         of.inputs,
@@ -72,10 +76,21 @@ def patch_error(subject: Subject, budget: str = "quick", gradients: bool = True)
     return patches.patch_error(outcomes, ROWS, PATCH, budget, conduct, TORCH)
 
 
-def label_only_error(subject: Subject, budget: str = "quick") -> Measurement:
-    of = rows(subject)
+def label_only_error(
+    subject: Subject, budget: str = "quick", gradients: bool = False
+) -> Measurement:
+    of, conduct = rows(subject), {"gradients": gradients}
     outcomes = label_only.test_label_only_attack(
-        subject.given["predictor"], TASK, "logits", of.inputs, of.labels, of.ids, LINF, budget, 0
+        subject.given["predictor"],
+        TASK,
+        "logits",
+        of.inputs,
+        of.labels,
+        of.ids,
+        LINF,
+        budget,
+        conduct,
+        0,
     )
     return label_only.label_only_error(outcomes, ROWS, LINF, budget)
 
@@ -155,7 +170,37 @@ def test_what_is_no_black_box_is_left_to_the_attacks_that_find_more() -> None:
     of = labels(subject)
     known = search_faults.rows_out_of_reach_of_pixels(subject, rng, PIXELS, of)
     with pytest.raises(NotApplicable, match="for black boxes"):
-        label_only_error(known.with_given(predictor=model(known)))
+        label_only_error(known.with_given(predictor=model(known)), gradients=True)
+
+
+def answers_of(known: Predictor) -> Predictor:
+    """Return a model that gives the class alone, without how sure it is."""
+
+    def call(inputs: np.ndarray) -> np.ndarray:
+        return np.eye(3, dtype=np.float32)[known(inputs).argmax(axis=1)]
+
+    return Predictor(call, "logits", "made for a test")
+
+
+def test_a_search_that_goes_by_outputs_that_never_move_is_doubted_and_passes_nothing() -> None:
+    subject, rng = made_up(), np.random.default_rng(1)
+    of = labels(subject)
+    known = search_faults.rows_out_of_reach_of_pixels(subject, rng, PIXELS, of)
+    assert judged(pixel_error(known), searching.TOLERATED).verdict == "pass"
+    blind = judged(pixel_error(known, box=answers_of(model(known))), searching.TOLERATED)
+    assert (blind.verdict, blind.reason_code) == ("inconclusive", "unreliable")
+    known = search_faults.rows_out_of_reach_of_patches(subject, rng, PATCH, of)
+    assert judged(patch_error(known, gradients=False), searching.TOLERATED).verdict == "pass"
+    box = answers_of(model(known))
+    blind = judged(patch_error(known, gradients=False, box=box), searching.TOLERATED)
+    assert (blind.verdict, blind.reason_code) == ("inconclusive", "unreliable")
+    assert "moved the outputs" in blind.reason
+
+
+def test_a_network_that_lets_no_gradients_pass_is_attacked_by_its_answers_too() -> None:
+    subject, rng = made_up(), np.random.default_rng(1)
+    within = search_faults.rows_within_reach_of_answers(subject, 0.6, rng, LINF, labels(subject))
+    assert label_only_error(within).value > 0.5
 
 
 def test_threats_follow_the_size_of_the_inputs() -> None:

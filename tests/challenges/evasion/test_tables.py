@@ -198,6 +198,12 @@ def test_a_black_box_is_attacked_by_its_answers() -> None:
     assert within(subject) - 0.03 <= found.value <= within(subject)
     assert "by its outputs alone" in found.details
 
+    def classes(inputs: np.ndarray) -> np.ndarray:
+        return np.eye(2, dtype=np.float32)[call(inputs).argmax(axis=1)]
+
+    blind = measured(replace(box, predictor=Predictor(classes, "logits", "classes alone"))).value
+    assert "moved the outputs" in blind.doubts[0]
+
     def fails(inputs: np.ndarray) -> np.ndarray:
         if len(inputs) > 100:
             raise RuntimeError("half-way")

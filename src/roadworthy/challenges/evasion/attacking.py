@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from roadworthy.challenges.evasion.doubts import (
+    gradients_are_cut,
+    gradients_mislead,
+    outputs_never_moved,
+)
 from roadworthy.errors import NotApplicable, UserError
-from roadworthy.statistics import percent
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +35,6 @@ COMPARED = 16  # rows, whose gradients must be the same another way
 LOOKED_AT = 128  # rows; whether their logits are too large for cross-entropy
 MOST_ROWS = {"quick": 200}
 MOST_OTHERWISE = 1000
-MISLED = 0.1  # of the rows that stand after the gradients; as many that fall to a blind search are no accident
-FEWEST_MISLED = 3
 
 
 def most_rows(budget: str) -> int:
@@ -322,27 +324,17 @@ def surprises(
     budget: "AttackBudget",
     conduct: Mapping[str, object],
 ) -> tuple[str, ...]:
-    """Say where gradients mislead: a network lets none pass, or a blind search broke many rows that they had left standing."""
+    """Say where an attack saw nothing: a network lets no gradients pass, they mislead, or outputs never moved."""
     from roadworthy.perturbation.cascade import Outcomes
 
-    if conduct.get("cut", False):
-        return (
-            "the network lets no gradients pass, which hides how weak it is: it was attacked by its outputs alone, which "
-            "finds less; leave out the step that cuts them (detach, numpy) for the audit",
-        )
+    if cut := gradients_are_cut(conduct):
+        return cut
     found = Outcomes(outcomes)
     gradient = len(budget_of(budget, threat, conduct).gradient)
     if gradient == 0:
-        return ()
-    by = found.column("attack")
-    blind = int((by >= gradient).sum())
-    stood = int(found.standing.sum()) + blind
-    if blind < FEWEST_MISLED or blind <= MISLED * stood:
-        return ()
-    return (
-        f"a search without gradients broke {blind} of the {stood} rows ({percent(blind / stood)}) that attacks along "
-        "gradients had left standing, so the gradients mislead",
-    )
+        return () if ball_of(threat).size == 0 else outputs_never_moved(found)
+    blind = int((found.column("attack") >= gradient).sum())
+    return gradients_mislead(blind, int(found.standing.sum()) + blind)
 
 
 def _refuse_codes(module: "Tensor | object") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened
+from roadworthy.challenges.evasion.doubts import outputs_never_moved
 from roadworthy.challenges.evasion.searching import (
     TOLERATED,
     limits,
@@ -14,7 +15,7 @@ from roadworthy.challenges.evasion.searching import (
     wanted,
 )
 from roadworthy.engine import artifact, check
-from roadworthy.results import Measurement
+from roadworthy.results import Measurement, doubted
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.attack import Attack
@@ -78,7 +79,9 @@ def few_pixels_error(
     Qualified at: severity 0.6 of `rows_within_reach_of_pixels`, n = 200.
     Next: train with noise of single pixels or cut-outs, or filter single pixels before the model.
     """
-    return measured(
+    from roadworthy.perturbation.cascade import Outcomes
+
+    found = measured(
         test_pixel_attack,
         test_attacked_rows,
         pixels_of(pixel_threat),
@@ -87,6 +90,7 @@ def few_pixels_error(
         search_runner,
         _words_of(pixel_threat),
     )
+    return doubted(found, outputs_never_moved(Outcomes(test_pixel_attack)))
 
 
 def _words_of(threat: Threat) -> str:

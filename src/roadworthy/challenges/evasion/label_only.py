@@ -32,15 +32,16 @@ def test_label_only_attack(
     test_attacked_ids: np.ndarray,
     attack_threat: Threat,
     attack_budget: str,
+    attack_conduct: Mapping[str, object],
     attack_seed: int,
 ) -> np.ndarray:
     """Outcome of changing every value by the answers alone: (m, k) float64, `perturbation.cascade.COLUMNS`."""
     from roadworthy.perturbation.cascade import cascade
 
-    if predictor.module is not None:
+    if attack_conduct["gradients"]:
         raise NotApplicable(
             "the network itself is known, so it is attacked by its gradients, which finds more (see "
-            "adversarial_error); this check is for black boxes"
+            "adversarial_error); this check is for black boxes and networks that let no gradients pass"
         )
     rows = Threatened(test_attacked_inputs, test_attacked_labels, test_attacked_ids, attack_seed)
     with Attacking(predictor, task, output_kind).model() as attacked:

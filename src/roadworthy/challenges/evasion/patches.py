@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened
+from roadworthy.challenges.evasion.doubts import gradients_are_cut, outputs_never_moved
 from roadworthy.challenges.evasion.searching import (
     TOLERATED,
     limits,
@@ -14,7 +15,7 @@ from roadworthy.challenges.evasion.searching import (
     wanted,
 )
 from roadworthy.engine import artifact, check
-from roadworthy.results import Measurement
+from roadworthy.results import Measurement, doubted
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.attack import Attack
@@ -82,7 +83,9 @@ def patch_error(
     Qualified at: severity 0.6 of `rows_within_reach_of_patches`, n = 200.
     Next: train with cut-outs and pasted squares, or answer by a vote over inputs with parts covered.
     """
-    return measured(
+    from roadworthy.perturbation.cascade import Outcomes
+
+    found = measured(
         test_patch_attack,
         test_attacked_rows,
         patch_of(patch_threat),
@@ -90,6 +93,10 @@ def patch_error(
         attack_budget,
         search_runner,
         _words_of(patch_threat),
+    )
+    return doubted(
+        found,
+        (*gradients_are_cut(attack_conduct), *outputs_never_moved(Outcomes(test_patch_attack))),
     )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roadworthy.challenges.evasion.attacking import Threatened, most_rows
+from roadworthy.challenges.evasion.doubts import gradients_mislead, outputs_never_moved
 from roadworthy.challenges.evasion.table_evidence import bars_of, curve_of, examples_of, words_of
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.results import AtMost, Measurement, doubted
-from roadworthy.statistics import percent, rate
+from roadworthy.statistics import rate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +31,7 @@ SWAPS = 1
 TOLERATED = AtMost(
     0.3, "house default: as for small changes of every value of an array; no law names a number"
 )
-MISLED = 0.1  # of the rows that stand after the gradients; as many that fall to a blind search are no accident
-FEWEST_MISLED = 3
+FEWEST_SIZES = 3  # of margins of outputs that tell how sure a model is
 
 
 @artifact()
@@ -236,17 +236,17 @@ def _followed_gradients(outcomes: Any) -> bool:  # Any: Outcomes, which imports 
 
 
 def _doubts(outcomes: Any, blind: int) -> tuple[str, ...]:  # Any: see above
-    """Say where the last attack, a blind search, broke many rows that gradients had left standing."""
+    """Say where the last attack, a blind search, speaks against the gradients, or had nothing to go by."""
     if not _followed_gradients(outcomes):
-        return ()
+        return outputs_never_moved(outcomes) if _are_classes_alone(outcomes) else ()
     late = int(outcomes.broken_by(blind).sum())
-    stood = int(outcomes.standing.sum()) + late
-    if late < FEWEST_MISLED or late <= MISLED * stood:
-        return ()
-    return (
-        f"a search without gradients broke {late} of the {stood} rows ({percent(late / stood)}) that attacks along "
-        "gradients had left standing, so the gradients mislead",
-    )
+    return gradients_mislead(late, int(outcomes.standing.sum()) + late)
+
+
+def _are_classes_alone(outcomes: Any) -> bool:  # Any: see above
+    """Whether outputs tell the class and not how sure it is; of a tree, whose steps are many, they tell more."""
+    sizes = np.unique(np.abs(outcomes.column("clean_margin")))
+    return len(sizes) < FEWEST_SIZES
 
 
 @contextmanager

@@ -1,0 +1,49 @@
+"""Where what an attack found speaks against the attack itself: sentences, none where nothing does."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from roadworthy.statistics import percent
+
+if TYPE_CHECKING:
+    from roadworthy.perturbation.cascade import Outcomes
+
+MANY = 0.1  # of the rows that stand: so many are no accident
+FEWEST = 3
+
+
+def gradients_are_cut(conduct: Mapping[str, object]) -> tuple[str, ...]:
+    """Say that a network lets no gradients pass."""
+    if not conduct.get("cut", False):
+        return ()
+    return (
+        "the network lets no gradients pass, which hides how weak it is: it was attacked by its outputs alone, which "
+        "finds less; leave out the step that cuts them (detach, numpy) for the audit",
+    )
+
+
+def gradients_mislead(late: int, stood: int) -> tuple[str, ...]:
+    """Say that a search without gradients broke many of the rows that gradients had left standing."""
+    if late < FEWEST or late <= MANY * stood:
+        return ()
+    return (
+        f"a search without gradients broke {late} of the {stood} rows ({percent(late / stood)}) that attacks along "
+        "gradients had left standing, so the gradients mislead",
+    )
+
+
+def outputs_never_moved(found: "Outcomes") -> tuple[str, ...]:
+    """Say that outputs stayed as they were in many of the rows that stand: a search that goes by them saw nothing.
+
+    So it is where a model answers with classes alone, or with probabilities that are rounded to 0 and 1.
+    """
+    still = found.standing & (found.column("margin") == found.column("clean_margin"))
+    stands, unmoved = int(found.standing.sum()), int(np.sum(still))
+    if unmoved < FEWEST or unmoved <= MANY * stands:
+        return ()
+    return (
+        f"in {unmoved} of the {stands} rows that stand ({percent(unmoved / stands)}) no change moved the outputs at all, so a "
+        "search that goes by them had nothing to follow; give the network itself, or outputs that tell how sure it is",
+    )
