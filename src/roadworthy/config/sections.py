@@ -242,7 +242,9 @@ class PurposeSection(Section):
     )
     law: Text | None = Field(default=None, description='Law that applies: "EU AI Act, high risk".')
     smallest_group: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Rows that a group needs to be judged by itself."
+        default=None,
+        description="Rows that a group needs to take part in a comparison. With fewer nothing passes, and a check may "
+        "still fail where fewer than two groups have as many: all are compared then.",
     )
 
 

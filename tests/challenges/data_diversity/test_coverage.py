@@ -12,6 +12,8 @@ from roadworthy.challenges.data_diversity.coverage_faults import (
     groups_dealt_at_random,
 )
 from roadworthy.errors import NotApplicable, UserError
+from roadworthy.results import AtMost
+from roadworthy.statistics import judged
 from roadworthy.statistics.slices import Conditions
 from roadworthy.subject import Split, Subject, Task
 from roadworthy.subject.grouping import Grouping, crossed
@@ -130,6 +132,43 @@ def test_attributes_whose_shares_are_not_stated_are_held_against_test_rows() -> 
         test_conditions=Conditions(0 * sex.codes[:, None], ("sex",), (("sex is f", "sex is m"),)),
     )
     assert alone.value == pytest.approx(0.0)
+
+
+SEX, SEX_OF_TEST = (grouping(n, n)["sex"] for n in (10_000, 4_000))
+RACE, RACE_OF_TEST = (Grouping(each.codes, ("a", "b")) for each in (SEX, SEX_OF_TEST))
+NOT_KNOWN = Grouping(np.full(8_000, -1), ("a", "b"))
+BY_RACE = {"race": {"a": 0.5, "b": 0.5}}
+OF_CONDITIONS = {
+    "train_conditions": Conditions(SEX.codes[:, None], ("old",), (("not old", "old"),)),
+    "test_conditions": Conditions(SEX_OF_TEST.codes[:, None], ("old",), (("not old", "old"),)),
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "attribute", "side"),
+    [
+        ({"train_groups": {"sex": SEX, "race": RACE}, "test_groups": {"sex": SEX_OF_TEST}}, "race", "test"),
+        ({"train_groups": {"sex": SEX, "race": RACE}, "test_groups": {"sex": SEX_OF_TEST, "race": NOT_KNOWN}}, "race", "test"),
+        ({"train_groups": {"sex": SEX}, "test_groups": {"sex": SEX_OF_TEST, "race": RACE_OF_TEST}}, "race", "training"),
+        ({"train_groups": {"sex": SEX, "race": RACE}, "reference_shares": BY_RACE}, "sex", "test"),
+        ({"train_groups": None, "reference_shares": BY_RACE, **OF_CONDITIONS}, "race", "training"),
+    ],
+)  # fmt: skip
+def test_an_attribute_that_cannot_be_looked_at_is_named_and_keeps_it_from_passing(
+    given: dict, attribute: str, side: str
+) -> None:
+    bound = AtMost(0.2, "house default")
+    found = group_coverage(**given)
+    assert found.high < bound.bound  # what could be looked at has its share
+    assert judged(found, bound, 200).reason_code == "unreliable"
+    said = f"the group by {attribute} is not known for any of the {side} rows"
+    assert found.doubts == (said,)  # type: ignore[attr-defined]
+
+
+def test_where_every_attribute_can_be_looked_at_there_is_no_doubt() -> None:
+    train, test = {"sex": SEX, "race": RACE}, {"sex": SEX_OF_TEST}
+    found = group_coverage(train, test, reference_shares=BY_RACE)
+    assert judged(found, AtMost(0.2, "house default"), 200).verdict == "pass"
 
 
 def test_a_group_of_the_population_that_no_row_has_lacks_everything() -> None:

@@ -208,7 +208,52 @@ def test_weights_make_classes_count_alike_and_the_sham_deals_them_otherwise() ->
     alike = np.bincount(target, given) / np.bincount(target)
     assert alike[target.argmax()] == pytest.approx(1.0, abs=0.3)
     with pytest.raises(NotApplicable, match="equally common"):
-        balance.classes_weighed_equally(subject, 1.0, np.array([0, 1, 0, 1]))
+        balance.classes_weighed_equally(people(4), 1.0, np.array([0, 1, 0, 1]))
+
+
+def test_classes_are_weighed_equally_from_the_weights_that_rows_have() -> None:
+    target = np.repeat([0, 1], [900, 100])
+    present = np.tile([3.0, 1.0, 0.0, 2.0], 250)
+    subject = people().with_split("train", Split(np.zeros((1_000, 3)), target, row_weights=present))
+    full = weights_of(balance.classes_weighed_equally(subject, 1.0, target))
+    assert full.mean() == pytest.approx(1.0)
+    assert np.bincount(target, full) == pytest.approx([500.0, 500.0])
+    half = weights_of(balance.classes_weighed_equally(subject, 0.5, target))
+    for weights, ratio in ((full, 9.0), (half, 3.0)):  # .9 to .1, to the power of the strength
+        factor = weights[present > 0] / present[present > 0]
+        rare = target[present > 0] == 1
+        assert factor[rare] == pytest.approx(np.full(rare.sum(), ratio * factor[0]))
+        assert factor[~rare] == pytest.approx(np.full((~rare).sum(), factor[0]))
+        assert not weights[present == 0].any()
+    rng = np.random.default_rng(0)
+    dealt = weights_of(balance.weights_of_shuffled_rows(subject, 1.0, rng, target))
+    factors, often = np.unique(
+        (dealt[present > 0] / present[present > 0]).round(9), return_counts=True
+    )
+    assert len(factors) == 2  # the same two factors, wherever they lie
+    assert factors[1] / factors[0] == pytest.approx(9.0)
+    assert often[1] == pytest.approx(75, abs=15)  # a tenth of the 750 rows that count
+    assert np.bincount(target, dealt)[0] > 800
+
+
+def test_weights_that_make_classes_alike_already_leave_nothing_to_weigh() -> None:
+    target = np.repeat([0, 1], [900, 100])
+    present = np.repeat([1.0, 9.0], [900, 100]) / 1.8
+    subject = people().with_split("train", Split(np.zeros((1_000, 3)), target, row_weights=present))
+    with pytest.raises(NotApplicable, match="equally common"):
+        balance.classes_weighed_equally(subject, 1.0, target)
+    # A class of which no row counts stays out of it.
+    none = np.repeat([1.0, 0.0], [900, 100])
+    out = subject.with_split("train", replace(subject.splits["train"], row_weights=none))
+    of_three = np.repeat([0, 1, 2], [600, 300, 100])
+    found = weights_of(balance.classes_weighed_equally(out, 1.0, of_three))
+    assert np.bincount(of_three, found) == pytest.approx([500.0, 500.0, 0.0])
+
+
+def weights_of(subject: Subject) -> np.ndarray:
+    found = subject.splits["train"].row_weights
+    assert found is not None
+    return found
 
 
 def test_logit_adjustment_is_asked_of_the_recipe() -> None:

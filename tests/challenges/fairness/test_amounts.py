@@ -77,6 +77,24 @@ def test_one_large_group_and_one_tiny_is_too_few_for_a_verdict() -> None:
     assert judged(stated, AtMost(0.1, "house default"), 5).reason_code == "insufficient_n"
 
 
+def test_below_the_smallest_group_a_gap_beyond_the_bound_fails_and_none_passes() -> None:
+    # Decided so: a hundred rows wholly beyond the bound are evidence, whatever the purpose calls small.
+    bound = AtMost(0.1, "house default")
+    rng = np.random.default_rng(0)
+    apart = np.concatenate([rng.normal(0.3, 0.1, 5_000), rng.normal(0.0, 0.1, 100)])
+    found = mean_gap(grouped(5_000, 100), apart, 200, unit="share", of="above")
+    assert found.n == 100
+    assert judged(found, bound, 30).verdict == "fail"
+    alike = mean_gap(grouped(5_000, 100), rng.normal(0, 0.1, 5_100), 200, unit="share", of="above")
+    assert alike.high < 0.1
+    assert judged(alike, bound, 30).reason_code == "insufficient_n"
+    # Beside two that are large enough it takes no part, and keeps them from passing.
+    beside = np.concatenate([apart, rng.normal(0.3, 0.1, 5_000)])
+    third = mean_gap(grouped(5_000, 100, 5_000), beside, 200, unit="share", of="above")
+    assert third.high < 0.1
+    assert judged(third, bound, 30).reason_code == "insufficient_n"
+
+
 def test_a_group_whose_stated_chance_is_alike_for_all_is_judged_by_what_was_not_seen(
     measure: Measure,
 ) -> None:

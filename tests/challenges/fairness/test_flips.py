@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from roadworthy.challenges.fairness.flips import flip_changes
 from roadworthy.engine import compute
@@ -115,6 +116,19 @@ def test_a_number_is_set_to_twelve_values_from_low_to_high() -> None:
     # A part of the numbers that holds a twelfth of the rows is met by one of the values.
     narrow = outcome(by(age, lambda x: 3 - abs(x[:, 1] - 40), Column("age", "numeric")))
     assert narrow.value.value == 1.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("others", [30, 50])
+def test_a_number_of_which_most_rows_share_one_value_is_set_to_the_others_too(others: int) -> None:
+    # 97 % and 95 % of the rows are 0: of the twelve middles of the rows none, and one, is another value.
+    age = np.concatenate([np.zeros(1_000 - others), np.arange(1.0, others + 1)])
+    told = by(age, lambda x: x[:, 1] - 0.8 * others, Column("age", "numeric"))
+    for sensitive in (("sex", "age"), ("age",)):
+        found = outcome(replace(told, roles=Roles(sensitive=sensitive))).value  # type: ignore[attr-defined]
+        assert found.value == 1.0
+        rows = {row[0]: row for row in found.evidence[0].rows}
+        # The middle of each twelfth of the values, and the one that most rows share.
+        assert 12 <= rows["age"][1] <= 14
 
 
 def test_a_category_of_forty_levels_is_set_to_each() -> None:

@@ -201,13 +201,11 @@ def _details(worst: _Group) -> str:
 def _never_known(train: Groups | None, test: Groups | None, stated: Shares) -> tuple[str, ...]:
     """Return sentences on the attributes that cannot be looked at, because no row of one side has a known group."""
     said: list[str] = []
-    attributes: list[str] = [*stated, *(name for name in train or {} if name not in stated)]
-    for attribute in attributes:
-        sides = {"training": train, "test": {} if attribute in stated else test}
+    attributes: list[str] = [*stated, *(train or {}), *(test or {})]
+    for attribute in dict.fromkeys(attributes):
+        sides = {"training": train} if attribute in stated else {"training": train, "test": test}
         for side, groups in sides.items():
-            if groups is None or (side == "test" and attribute not in groups):
-                continue
-            if attribute not in groups or not groups[attribute].sizes.sum():
+            if not groups or attribute not in groups or not groups[attribute].sizes.sum():
                 said.append(f"the group by {attribute} is not known for any of the {side} rows")
     return tuple(said)
 

@@ -4,7 +4,6 @@ Rows that are not there cannot be weighed: where a part has next to none, collec
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.random import Generator
 from roadworthy.engine import mitigation, sham
 from roadworthy.errors import NotApplicable
 from roadworthy.statistics.slices import LEAST_ROWS, Conditions, search
+from roadworthy.subject.weighing import present_weights, weighed
 
 if TYPE_CHECKING:
     from roadworthy.subject import Subject
@@ -45,7 +45,7 @@ def weak_slices_weighed_up(
     if strength == 0.0:
         return subject
     weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
-    return _weighed(subject, weights)
+    return weighed(subject, weights)
 
 
 @sham()
@@ -61,7 +61,7 @@ def as_many_rows_weighed_up(
     if strength == 0.0:
         return subject
     weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
-    return _weighed(subject, rng.permutation(weights))
+    return weighed(subject, rng.permutation(weights))
 
 
 @mitigation(
@@ -86,7 +86,7 @@ def rows_weighed_to_the_reference(
     if strength == 0.0:
         return subject
     wanted = _wanted(train_groups, validation_groups, reference_shares)
-    return _weighed(subject, _raked(subject, train_groups, wanted) ** strength)
+    return weighed(subject, _raked(subject, train_groups, wanted) ** strength)
 
 
 @sham()
@@ -103,7 +103,7 @@ def reference_weights_of_shuffled_rows(
         return subject
     wanted = _wanted(train_groups, validation_groups, reference_shares)
     factors = _raked(subject, train_groups, wanted)
-    return _weighed(subject, rng.permutation(factors) ** strength)
+    return weighed(subject, rng.permutation(factors) ** strength)
 
 
 def _by_slice(
@@ -128,7 +128,7 @@ def _raked(subject: "Subject", train: Groups, wanted: Mapping[str, np.ndarray]) 
 
     Rows of unknown group count as they did.
     """
-    start = _present(subject)
+    start = present_weights(subject)
     weights = start.copy()
     for _ in range(ROUNDS):
         before = weights.copy()
@@ -163,16 +163,3 @@ def _wanted(
             "no reference says what shares groups should have: state them, or give validation rows"
         )
     return found
-
-
-def _present(subject: "Subject") -> np.ndarray:
-    """Return what each training row counts as things are: (n,), all alike unless the subject says otherwise."""
-    train = subject.splits["train"]
-    return np.ones(train.n) if train.row_weights is None else np.asarray(train.row_weights, float)
-
-
-def _weighed(subject: "Subject", factors: np.ndarray) -> "Subject":
-    """Return the subject trained with its weights times these factors, scaled to a mean of 1."""
-    weights = factors * _present(subject)
-    train = replace(subject.splits["train"], row_weights=weights / weights.mean())
-    return subject.with_split("train", train).retrained()

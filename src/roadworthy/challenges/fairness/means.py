@@ -52,7 +52,8 @@ def mean_gap(
 
     For each pair of groups Welch's t corrected for skewness; the lower end is that of the pair that shows
     most, at a k-th of the error for k pairs, the upper end the largest of any pair (Berger 1982). Groups that are
-    too small take no part, and keep it from passing; where fewer than two are large enough, the gap is that of all. Rows of unknown group are dealt as is worst for either end.
+    too small take no part, and keep it from passing; where fewer than two are large enough, the gap is that of all: it may
+    fail, as an interval wholly beyond the bound is evidence from few rows too, and never passes. Rows of unknown group are dealt as is worst for either end.
 
     Parameters
     ----------

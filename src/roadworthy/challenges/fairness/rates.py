@@ -99,14 +99,18 @@ class GroupRates:
 
 @dataclass(frozen=True)
 class Enough:
-    """How large a denominator must be to be judged, and to pass."""
+    """How large a denominator must be to take part in a comparison, and to pass.
+
+    Where fewer than two groups of an attribute have the fewest, all are compared: the check may then fail, as an interval
+    wholly beyond the bound is evidence from few rows too, and never passes.
+    """
 
     fewest: int = FEWEST
     ample: int = AMPLE
 
     @classmethod
     def of(cls, smallest_group: int | None) -> "Enough":
-        """Return the purpose's own answer to what a group needs to be judged by itself, if there is one."""
+        """Return the purpose's own answer to what a group needs to take part, if there is one."""
         fewest = FEWEST if smallest_group is None else smallest_group
         return cls(fewest, max(fewest, AMPLE))
 

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from roadworthy.engine import mitigation, sham
 from roadworthy.errors import NotApplicable
 from roadworthy.subject import Subject
+from roadworthy.subject.weighing import present_weights, weighed
 
 FAULT = "rarest_class_thinned_out"
 
@@ -22,23 +23,22 @@ def classes_weighed_equally(subject: Subject, strength: float, train_labels: np.
     """Let the training rows of rare classes count for more, up to every class counting alike.
 
     Each row weighs (share of its class) to the power of minus the strength, scaled to a mean of 1 (King & Zeng 2001,
-    Political Analysis 9, section 3). Probabilities are then no longer those of the real shares:
+    Political Analysis 9, section 3). Shares are those of the weights that rows have already. Probabilities are then no longer those of the real shares:
     calibration usually suffers, and the effects say by how much. Rows and architecture stay as they are.
     """
     if strength == 0.0:
         return subject
-    return _weighed(subject, _weights(_shares(train_labels), strength, train_labels))
+    return weighed(subject, _factors(subject, strength, train_labels))
 
 
 @sham()
 def weights_of_shuffled_rows(
     subject: Subject, strength: float, rng: Generator, train_labels: np.ndarray
 ) -> Subject:
-    """Deal the same weights to the rows at random, whatever their class."""
+    """Deal the same factors to the rows at random, whatever their class."""
     if strength == 0.0:
         return subject
-    weights = _weights(_shares(train_labels), strength, train_labels)
-    return _weighed(subject, rng.permutation(weights))
+    return weighed(subject, rng.permutation(_factors(subject, strength, train_labels)))
 
 
 @mitigation(
@@ -60,20 +60,18 @@ def logit_adjustment(subject: Subject, strength: float, train_labels: np.ndarray
     return subject.retrained(recipe=replace(subject.recipe, logit_adjustment=strength))
 
 
-def _shares(labels: np.ndarray) -> np.ndarray:
-    counts = np.bincount(labels)
-    present = counts[counts > 0]
-    if len(present) < 2 or present.min() == present.max():
+def _shares(labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the share of each class, of rows or of their weights: (c,)."""
+    worth = np.bincount(labels, weights)
+    present = worth[worth > 0]
+    # Sums of weights that are meant to be alike differ in their last digits.
+    if len(present) < 2 or np.isclose(present.min(), present.max(), rtol=1e-9):
         raise NotApplicable("all classes of the training rows are equally common")
-    return counts / counts.sum()
+    return worth / worth.sum()
 
 
-def _weights(shares: np.ndarray, strength: float, labels: np.ndarray) -> np.ndarray:
-    """Return what each row counts: (n,), mean 1."""
-    weights = shares[labels] ** -strength
-    return weights / weights.mean()
-
-
-def _weighed(subject: Subject, weights: np.ndarray) -> Subject:
-    train = replace(subject.splits["train"], row_weights=weights)
-    return subject.with_split("train", train).retrained()
+def _factors(subject: Subject, strength: float, labels: np.ndarray) -> np.ndarray:
+    """Return by what the weight that each training row has is to be multiplied: (n,)."""
+    shares = _shares(labels, present_weights(subject))
+    # A class that counts nothing goes on counting nothing.
+    return np.where(shares > 0, shares, 1.0)[labels] ** -strength

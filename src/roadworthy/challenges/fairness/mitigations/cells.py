@@ -1,18 +1,13 @@
 """Rows by group and class, as remedies need them: told to a training, counted, shuffled."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
 from roadworthy.errors import NotApplicable
 from roadworthy.subject.grouping import Grouping, crossed
-
-if TYPE_CHECKING:
-    from roadworthy.subject import Subject
 
 FEWEST = 20  # rows of a group and class; of fewer nothing is learnt
 
@@ -64,16 +59,3 @@ def require_comparable(groups: Groups, labels: np.ndarray, classes: int) -> None
         raise NotApplicable(
             f"no class has {FEWEST} rows of two groups by {names}, so there is nothing to make alike"
         )
-
-
-def present_weights(subject: "Subject") -> np.ndarray:
-    """Return what each training row counts as things are: (n,) float64, all alike unless the subject says otherwise."""
-    train = subject.splits["train"]
-    return np.ones(train.n) if train.row_weights is None else np.asarray(train.row_weights, float)
-
-
-def weighed(subject: "Subject", factors: np.ndarray) -> "Subject":
-    """Return a subject that is trained with the weights of its training rows times these, scaled to a mean of 1."""
-    weights = factors * present_weights(subject)
-    train = replace(subject.splits["train"], row_weights=weights / weights.mean())
-    return subject.with_split("train", train).retrained()

@@ -5,15 +5,14 @@ from numpy.random import Generator
 
 from roadworthy.challenges.fairness.mitigations.cells import (
     Groups,
-    present_weights,
     require_comparable,
     together,
-    weighed,
 )
 from roadworthy.engine import mitigation, sham
 from roadworthy.errors import NotApplicable
 from roadworthy.subject import Subject
 from roadworthy.subject.grouping import Grouping
+from roadworthy.subject.weighing import present_weights, weighed
 
 FAULT = "positives_of_one_group_left_out"
 
