@@ -27,3 +27,10 @@ def test_below_the_least_n_the_doubt_is_said_and_no_number_of_any_kind_of_row() 
     assert found.reason_code == "insufficient_n"
     assert '"c" has 20' in found.reason
     assert found.examples_needed is None
+
+
+def test_where_a_doubt_remains_no_number_of_rows_is_said_to_decide() -> None:
+    for make in (short_of_examples, doubted):
+        found = judged(make(rate(50, 200), FEW), BOUND)  # the interval reaches over the bound
+        assert found.verdict == "inconclusive"
+        assert "would decide" not in found.reason

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from roadworthy.results import AtLeast, AtMost
+from roadworthy.results import AtLeast, AtMost, Measurement
 from roadworthy.statistics import (
     clopper_pearson,
     examples_needed,
     examples_to_pass,
     fact,
     judge,
+    judged,
     mean,
     rate,
     rate_difference,
 )
+from roadworthy.statistics.gap_bounds import bounded_gap
+from roadworthy.statistics.mean_gaps import largest_mean_gap
 
 
 @given(st.integers(0, 60), st.integers(1, 60), st.sampled_from([0.02, 0.05, 0.1, 0.3]))
@@ -43,6 +46,23 @@ def test_a_rate_on_its_bound_is_never_decided() -> None:
 
 def test_facts_need_no_examples() -> None:
     assert examples_needed(fact(3, 10, unit="rows", limit=9), AtMost(5, "")) is None
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        bounded_gap([30, 20], [100, 100], 10, 10, unit="share of rows"),
+        largest_mean_gap([np.arange(60.0), np.arange(60.0) + 5], np.arange(20.0), unit="points"),
+    ],
+)
+def test_what_is_not_known_of_rows_is_not_told_by_more_of_them(gap: Measurement) -> None:
+    bound = AtMost((gap.value + gap.high) / 2, "house default")
+    assert examples_needed(gap, bound) is None
+    found = judged(gap, bound)
+    assert found.verdict == "inconclusive"
+    assert "not known" in found.reason
+    known = bounded_gap([30, 20], [100, 100], 0, 0, unit="share of rows")
+    assert examples_needed(known, AtMost(0.15, "house default")) is not None
 
 
 def test_means_shrink_with_the_square_root() -> None:

@@ -1,7 +1,7 @@
 """The verdict on a measurement that may have missed harm: its instrument failed, or a part had too few examples."""
 
 from roadworthy.results import DoubtedMeasurement, Measurement, Requirement, ShortMeasurement
-from roadworthy.statistics.verdicts import Judgement, judge
+from roadworthy.statistics.verdicts import Judgement, in_words, judge
 
 
 def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -> Judgement:
@@ -21,11 +21,12 @@ def judged(measurement: Measurement, requirement: Requirement, least: int = 1) -
     if not isinstance(measurement, DoubtedMeasurement) or found.verdict == "fail":
         return found
     doubts, is_short = "; ".join(measurement.doubts), found.reason_code == "insufficient_n"
+    # So many examples more would decide nothing: the doubt would remain.
+    said = found.reason if is_short else in_words(measurement, requirement)
     if isinstance(measurement, ShortMeasurement):
-        # The doubt says of which part more are needed; so many of any kind would decide nothing.
-        reason = f"Too few for a pass: {doubts}. {found.reason}"
+        reason = f"Too few for a pass: {doubts}. {said}"
         return Judgement("inconclusive", "insufficient_n", reason, found.p_value, None)
     if is_short:
         return found
-    reason = f"Not reliable here: {doubts}. {found.reason}"
+    reason = f"Not reliable here: {doubts}. {said}"
     return Judgement("inconclusive", "unreliable", reason, found.p_value, None)

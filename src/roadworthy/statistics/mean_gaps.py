@@ -108,12 +108,13 @@ def largest_mean_gap(
             return float(max(_limits(near, probability / k, bounds).max(), 0.0))
         return float(max(_limits(far, probability, bounds).max(), 0.0))
 
+    whatever = "bounds over all groups that unknown rows may be of, " if rest.size else ""
     return measured(
         float(either.center.max()),
         sum(v.size for v in values) + rest.size,
         quantiles_on(GRID, ends),
         unit=unit,
-        method="largest of all pairs, Welch's t corrected for skewness",
+        method=f"{whatever}largest of all pairs, Welch's t corrected for skewness",
         details=details,
         evidence=evidence,
     )

@@ -9,6 +9,12 @@ from roadworthy.results import Counts, Fact, Measurement, Requirement, TwoCounts
 from roadworthy.statistics.intervals import FloatArray, exact_difference_end, exact_end, exact_limit
 
 _MOST = 1000  # times as many examples: beyond that nobody collects them
+BOUNDS = "bounds over"  # in the method of what holds whatever is not known of some rows
+
+
+def holds_whatever_is_unknown(measurement: Measurement) -> bool:
+    """Whether the interval covers what is not known of some rows: then more of them do not narrow it to a point."""
+    return BOUNDS in measurement.method
 
 
 def examples_needed(measurement: Measurement, requirement: Requirement) -> int | None:
@@ -24,7 +30,8 @@ def examples_needed(measurement: Measurement, requirement: Requirement) -> int |
     Returns
     -------
     int or None
-        None where not even 1,000 times as many would, or where chance plays no part.
+        None where not even 1,000 times as many would, where chance plays no part, or where something is not known of
+        some rows, which more rows do not tell.
 
     Examples
     --------
@@ -39,7 +46,7 @@ def examples_needed(measurement: Measurement, requirement: Requirement) -> int |
     good = (measurement.value <= bound) == (requirement.direction == "at_most")
     if isinstance(distribution, Fact) or measurement.method == "one-sided fact":
         return None
-    if measurement.value == bound:
+    if measurement.value == bound or holds_whatever_is_unknown(measurement):
         return None
     if isinstance(distribution, Counts):
         return _of_counts(distribution, requirement, measurement.level)

@@ -15,7 +15,7 @@ from roadworthy.results import (
     Verdict,
 )
 from roadworthy.statistics.distributions import limit
-from roadworthy.statistics.planning import examples_needed
+from roadworthy.statistics.planning import examples_needed, holds_whatever_is_unknown
 from roadworthy.statistics.wording import amount, amounts, count
 
 
@@ -64,19 +64,19 @@ def judge(measurement: Measurement, requirement: Requirement, least: int = 1) ->
             "inconclusive",
             "insufficient_n",
             f"Only {count(measurement.n)}; this is not judged below {least:,}. "
-            + _measured(measurement, requirement),
+            + in_words(measurement, requirement),
             p,
             enough,
         )
     if good_high:
-        return Judgement("pass", None, _measured(measurement, requirement), p, None)
+        return Judgement("pass", None, in_words(measurement, requirement), p, None)
     if not good_low:
-        return Judgement("fail", None, _measured(measurement, requirement), p, None)
+        return Judgement("fail", None, in_words(measurement, requirement), p, None)
     needed = examples_needed(measurement, requirement)
     return Judgement(
         "inconclusive",
         "straddles",
-        _measured(measurement, requirement) + " " + _what_would_decide(measurement, needed),
+        in_words(measurement, requirement) + " " + _what_would_decide(measurement, needed),
         p,
         needed,
     )
@@ -177,7 +177,8 @@ def _good_side(measurement: Measurement, requirement: Requirement) -> tuple[bool
     return measurement.high >= requirement.bound, measurement.low >= requirement.bound
 
 
-def _measured(measurement: Measurement, requirement: Requirement) -> str:
+def in_words(measurement: Measurement, requirement: Requirement) -> str:
+    """Return what was measured, with its interval, and what is allowed, as a sentence."""
     side = "at most" if requirement.direction == "at_most" else "at least"
     value, low, high, bound = amounts(
         (measurement.value, measurement.low, measurement.high, requirement.bound), measurement.unit
@@ -194,6 +195,11 @@ def _measured(measurement: Measurement, requirement: Requirement) -> str:
 
 
 def _what_would_decide(measurement: Measurement, needed: int | None) -> str:
+    if holds_whatever_is_unknown(measurement):
+        return (
+            "The interval reaches over the bound, and more examples would hardly help: it holds whatever is not known of "
+            "some rows. Find that out."
+        )
     if needed is None:
         return (
             "The interval reaches over the bound, and more examples would hardly help: the measured "

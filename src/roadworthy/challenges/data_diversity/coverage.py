@@ -282,6 +282,8 @@ def _lack(group: _Group) -> Measurement:
     """Return 1 - share in training / share of the reference."""
     value = 1.0 - group.rows / group.of / group.wanted
     method = "Clopper-Pearson" if group.is_stated else "conditional ratio of two rates"
+    if group.unknown or group.unknown_there:
+        method = f"bounds over all groups that unknown rows may be of, {method}"
     worst, best = group.dealt(worst=True), group.dealt(worst=False)
 
     def ends(probability: float) -> float:
