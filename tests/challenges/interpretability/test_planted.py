@@ -134,6 +134,27 @@ def test_the_ideal_explanation_of_a_mark_begins_with_it_in_every_layout(shape, p
         assert not _begins_with(elsewhere, mark).any()
 
 
+@pytest.mark.parametrize("shape", [(50,), (2, 30)])
+@pytest.mark.parametrize(
+    ("kind", "most", "mark"),
+    [
+        (np.uint8, 255, 255),  # beyond it the type has nothing
+        (np.int8, 127, 127),
+        (np.bool_, 1, 1),
+        # Half of the values are 0, so the deviation is half of the largest.
+        (np.uint8, 100, 100 + 100 / 2),
+        (np.float32, 255, 255 + 255 / 2),
+    ],
+)
+def test_a_mark_is_a_value_of_the_type_of_the_inputs(shape, kind, most, mark) -> None:
+    inputs = np.tile([0, most], 50 * int(np.prod(shape)) // 2).reshape(50, *shape).astype(kind)
+    found = _mark(inputs, np.arange(50) % 2, None, np.random.default_rng(0))
+    assert found.value == pytest.approx(mark)
+    marked = found.on(inputs)
+    assert marked.dtype == kind
+    assert (marked.reshape(50, -1)[:, found.positions] == kind(mark)).all()
+
+
 def test_an_explanation_that_says_nothing_does_not_begin_with_the_mark() -> None:
     mark = Mark(np.array([0, 1, 8, 9]), np.array([0, 1, 8, 9]), 1.0, 0)
     says = np.zeros((4, 1, 8, 8), np.float32)

@@ -1,7 +1,7 @@
 """The only ground truth that explanations have: a feature that was planted, and that answers demonstrably rest on."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import Generator
@@ -169,12 +169,20 @@ def _mark(
         beyond = float(present.max() + max(float(present.std()), 1e-6))
         return Mark(np.array([j]), np.array([j]), beyond, label)
     assert finite is not None
-    spread = max(float(finite.std()), 1e-6)
-    return _on_array(inputs.shape[1:], float(finite.max()), spread, label, rng)
+    most, spread = float(finite.max()), max(float(finite.std()), 1e-6)
+    beyond = min(most + spread, _largest_of(inputs.dtype))
+    return _on_array(inputs.shape[1:], most, beyond, label, rng)
+
+
+def _largest_of(kind: "np.dtype[Any]") -> float:  # Any: of whatever inputs are
+    """Return the largest value of the type of whole numbers: of bytes, none lies beyond 255. Of fractions no end is met."""
+    if kind.kind == "b":
+        return 1
+    return int(np.iinfo(kind).max) if kind.kind in "iu" else np.inf
 
 
 def _on_array(
-    shape: tuple[int, ...], most: float, spread: float, label: int, rng: Generator
+    shape: tuple[int, ...], most: float, beyond: float, label: int, rng: Generator
 ) -> Mark:
     """Return a patch of the largest value in a corner; where there is no room for one, a position beyond all values."""
     from roadworthy.attribution.parts import has_channels_last, plane_of
@@ -184,7 +192,7 @@ def _on_array(
     height, width = plane_of(shape) or (0, 0, *shape)[-2:]
     if min(height, width) < LEAST_SIDE:
         at = int(rng.integers(part_of.max() + 1))
-        return Mark(np.flatnonzero(part_of == at), np.array([at]), most + spread, label)
+        return Mark(np.flatnonzero(part_of == at), np.array([at]), beyond, label)
     side = max(2, round(SIDE * min(height, width)))
     top, left = (0, height - side)[rng.integers(2)], (0, width - side)[rng.integers(2)]
     inside = np.zeros((height, width), bool)
