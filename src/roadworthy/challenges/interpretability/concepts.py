@@ -39,8 +39,8 @@ def concept_scores(
 ) -> Mapping[str, np.ndarray]:
     """Share of rows of each answered class whose score grows in the direction of a concept: name to (r, c) float64.
 
-    By 20 directions for each concept, each a linear classifier between its examples and other random training rows, in what the last layer with weights before the last one is given that all of an
-    answer passes through (in the last one every row would have the same slope); and under the name "" by as many directions of random rows against random rows: what no concept at all looks like. A class without 20
+    By 20 directions for each concept, each a linear classifier between its examples and other random training rows, in what the last layer with weights is given that all of an
+    answer passes through and where rows have slopes of their own (in the last one of all every row would have the same); and under the name "" by as many directions of random rows against random rows: what no concept at all looks like. A class without 20
     rows has NaN (Kim et al. 2018, ICML, "Testing with concept activation vectors", 3.2 to 3.4).
     """
     if predictor.module is None or not task.is_classification:
