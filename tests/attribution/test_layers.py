@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roadworthy.attribution.layers import AttentionRollout, GradCam
+from roadworthy.attribution.library import unfit
 from roadworthy.errors import NotApplicable
 
 
@@ -230,5 +231,66 @@ def test_weights_are_asked_for_however_attention_is_called(
     found = []
     for kind in (Attending, ByPlace):
         with explained(built(kind()), inputs) as (model, points):
+            found.append(AttentionRollout()(model, points, reference_of(inputs)).values)
+    assert torch.equal(*found)
+
+
+class Itself(nn.MultiheadAttention):
+    """Attention of a series to itself, by a forward of its own."""
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        return super().forward(inputs, inputs, inputs, need_weights=False)
+
+
+class Unasked(nn.MultiheadAttention):
+    """Takes what attention takes, but for the question for weights."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, None]:
+        return super().forward(query, key, value, need_weights=False)
+
+
+class Handing(nn.MultiheadAttention):
+    """Hands on whatever it is given."""
+
+    def forward(self, *args: object, **named: object) -> tuple[Tensor, Tensor | None]:
+        return super().forward(*args, **named)
+
+
+class Silent(Handing):
+    """Gives no weights, though they are asked for."""
+
+    def forward(self, *args: object, **named: object) -> Tensor:
+        return super().forward(*args, **named)[0]
+
+
+class Of(nn.Module):
+    """A network with one layer of attention of this kind."""
+
+    def __init__(self, kind: type[nn.MultiheadAttention]) -> None:
+        super().__init__()
+        self.layer, self.last = kind(4, 2, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        given = (inputs,) if isinstance(self.layer, Itself) else (inputs, inputs, inputs)
+        found = self.layer(*given)
+        return self.last((found if isinstance(found, Tensor) else found[0]).mean(1))
+
+
+@pytest.mark.parametrize("kind", [Itself, Unasked, Silent])
+def test_attention_with_a_forward_of_its_own_that_gives_no_weights_says_so(
+    explained, reference_of, seeded, built, kind
+) -> None:
+    inputs = seeded((4, 6, 4))
+    with explained(built(Of(kind)), inputs) as (model, points):
+        reason = unfit("attention_rollout", model, points, reference_of(inputs))
+    assert reason.startswith("attention rollout needs the weights of attention, and a subclass of")
+
+
+def test_attention_whose_forward_hands_all_on_gives_the_weights_of_the_plain_one(
+    explained, reference_of, seeded, built
+) -> None:
+    inputs, found = seeded((4, 6, 4)), []
+    for kind in (nn.MultiheadAttention, Handing):
+        with explained(built(Of(kind)), inputs) as (model, points):
             found.append(AttentionRollout()(model, points, reference_of(inputs)).values)
     assert torch.equal(*found)

@@ -24,6 +24,10 @@ from roadworthy.errors import NotApplicable
 from roadworthy.perturbation.attack import Points
 from roadworthy.perturbation.model import AttackedModel, as_logits
 
+OWN_FORWARD = (
+    "attention rollout needs the weights of attention, and a subclass of nn.MultiheadAttention"
+)
+
 
 @dataclass(frozen=True)
 class GradCam:
@@ -186,6 +190,21 @@ def _last_passed(maps: list[Tensor], logits: Tensor) -> Tensor:
     )
 
 
+def _asked(layer: nn.Module, args: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """Return what is given to a layer of attention, with its weights asked for.
+
+    By name, whichever way the network gave it: what is given by place cannot be given again.
+    """
+    try:
+        given = signature(nn.MultiheadAttention.forward).bind(layer, *args, **named).arguments
+        del given["self"]
+        given.update(need_weights=True, average_attn_weights=True)
+        signature(layer.forward).bind(**given)
+    except TypeError:
+        raise NotApplicable(f"{OWN_FORWARD} cannot be asked for them") from None
+    return given
+
+
 @contextmanager
 def _attending(layers: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     """Collect the weights of attention inside the block, the mean over heads, in the order of the calls."""
@@ -193,12 +212,11 @@ def _attending(layers: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     hooks: list[Any] = []  # Any: handles of torch
 
     def ask(layer: nn.Module, args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        # By name, whichever way the network gave it: what is given by place cannot be given again.
-        given = signature(nn.MultiheadAttention.forward).bind(layer, *args, **named).arguments
-        del given["self"]
-        return (), {**given, "need_weights": True, "average_attn_weights": True}
+        return (), _asked(layer, args, named)
 
-    def keep(_: nn.Module, __: Any, given: tuple[Tensor, Tensor]) -> None:
+    def keep(_: nn.Module, __: Any, given: Any) -> None:
+        if not isinstance(given, tuple) or not isinstance(given[-1], Tensor) or len(given) != 2:
+            raise NotApplicable(f"{OWN_FORWARD} gives none")
         held.append(given[1].detach())
 
     for layer in layers:

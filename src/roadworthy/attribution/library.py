@@ -53,6 +53,8 @@ BLIND = frozenset(("occlusion", "kernel_shap", CONTROL))
 EXACT = frozenset(("deeplift",))
 """Methods whose sums are exact for every row, but for rounding: where they are not, a step was missed."""
 MISSED = 0.05  # share of the difference of scores
+BROKEN = "it breaks on this model"
+"""How the reason begins where a method raised an error of its own: no property of the model, as other reasons are."""
 
 
 def unfit(name: str, model: AttackedModel, points: Points, reference: Reference) -> str:
@@ -82,7 +84,7 @@ def unfit(name: str, model: AttackedModel, points: Points, reference: Reference)
     ) as error:  # the user's own forward, watched from inside: it answers, so it is no error of it
         if is_lack_of_memory(error):
             raise
-        return f"it breaks on this model: {type(error).__name__}: {error}"
+        return f"{BROKEN}: {type(error).__name__}: {error}"
     if not bool(found.values.isfinite().all()):
         return "a value is missing, or a slope is not finite, and what is multiplied by it means nothing"
     if name in EXACT and float(found.incompleteness().max()) > MISSED:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from roadworthy.attribution import library
 from roadworthy.challenges.interpretability import artifacts
 from roadworthy.challenges.interpretability.checks import attribution_stability
 from roadworthy.challenges.interpretability.explaining import Explained, Explaining
@@ -95,6 +96,39 @@ def test_what_is_asked_for_and_does_not_fit_says_why(registry) -> None:
         artifacts.attribution_method(fits, method="lime")
     with pytest.raises(UserError, match=r"explained_rows.most is 0"):
         artifacts.explained_rows(np.arange(5, dtype=np.uint64), most=0)
+
+
+def test_a_method_that_breaks_is_an_error_and_not_a_matter_of_the_model(registry) -> None:
+    class Fussy(nn.Module):
+        """Takes no more rows at once than methods are tried on, so that what removes parts breaks on it."""
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            if len(rows) > artifacts.TRIED:
+                raise ValueError("too many rows")
+            return torch.stack([-rows.sum(1), rows.sum(1)], dim=1)
+
+    inputs = np.random.default_rng(0).normal(size=(artifacts.TRIED, 3)).astype(np.float32)
+    fields = fields_of(subject_of(Fussy(), inputs=inputs))
+    name = "attribution_method"
+    found = compute(registry, fields, [name], options={name: {"method": "occlusion"}})[name]
+    assert found.state == "error"
+    assert "occlusion does not fit this model: it breaks on this model: ValueError" in str(
+        found.reason
+    )
+    assert compute(registry, fields, [name])[name].value == "deeplift"
+
+
+def test_where_all_of_auto_break_it_is_an_error_and_where_none_fits_it_is_not() -> None:
+    breaks = f"{library.BROKEN}: TypeError: two values"
+    with pytest.raises(RuntimeError, match=r"no method fits: it breaks .* two values"):
+        artifacts.attribution_method(dict.fromkeys(artifacts.AUTO, breaks))
+    of_categories = {"deeplift": "no slope", "integrated_gradients": "no slope"}
+    with pytest.raises(RuntimeError, match="two values"):
+        artifacts.attribution_method({**of_categories, "kernel_shap": breaks, "occlusion": breaks})
+    with pytest.raises(NotApplicable, match="no method fits: a value is missing"):
+        artifacts.attribution_method(dict.fromkeys(artifacts.AUTO, "a value is missing"))
+    some = {**dict.fromkeys(artifacts.AUTO, breaks), "kernel_shap": ""}
+    assert artifacts.attribution_method(some) == "kernel_shap"
 
 
 def test_categories_have_no_slope_and_are_explained_by_removal(registry) -> None:

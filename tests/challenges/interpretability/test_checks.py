@@ -253,6 +253,22 @@ def test_one_scrambled_network_without_an_explanation_leaves_the_others() -> Non
         attribution_sanity(np.full((100, 9), np.nan))
 
 
+def test_networks_that_are_silent_in_different_rows_are_named() -> None:
+    given = np.random.default_rng(0).normal(0, 0.1, (100, 9))
+    halves = given.copy()
+    halves[:50, :4] = halves[50:, 4:8] = np.nan
+    with pytest.raises(NotApplicable, match=r"^8 of 8 networks .* no two of 100 rows"):
+        attribution_sanity(halves)
+    one_each = given.copy()
+    one_each[np.arange(99), np.arange(99) % 3] = np.nan
+    with pytest.raises(NotApplicable, match=r"^3 of 8 networks .* no two of 100 rows"):
+        attribution_sanity(one_each)
+    at_the_reference = np.full((100, 9), np.nan)
+    at_the_reference[0] = 0.1
+    with pytest.raises(NotApplicable, match="no two rows have three values"):
+        attribution_sanity(at_the_reference)
+
+
 def test_sizes_that_need_no_model_are_doubted() -> None:
     rng = np.random.default_rng(0)
     given = np.concatenate([rng.normal(0, 0.1, (100, 4)), np.full((100, 1), 0.99)], axis=1)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from roadworthy.challenges.interpretability import planted
 from roadworthy.challenges.interpretability.planted import (
     Mark,
     _begins_with,
@@ -27,9 +28,9 @@ N, D = 600, 6
 class Trains:
     """A trainer that trains the network of the variants it is asked for."""
 
-    def __init__(self, target: np.ndarray, network: Network, recipe: Recipe) -> None:
-        self.target, self.network, self.recipe = target, network, recipe
-        self.inputs: list[np.ndarray] = []
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        self.network, self.recipe = network, recipe
+        self.asked: list[Variant] = []
 
     def weights(self, variants: Sequence[Variant]) -> list[dict[str, np.ndarray]]:
         from roadworthy.training.jobs import Examples
@@ -38,9 +39,11 @@ class Trains:
         found = []
         for variant in variants:
             assert variant.inputs is not None
-            self.inputs.append(variant.inputs)
-            recipe = variant.recipe or self.recipe
-            found.append(train(self.network, recipe, Examples(variant.inputs, self.target)))
+            assert variant.target is not None
+            self.asked.append(variant)
+            rows = slice(None) if variant.rows is None else variant.rows
+            examples = Examples(variant.inputs[rows], variant.target[rows])
+            found.append(train(self.network, variant.recipe or self.recipe, examples))
         return found
 
 
@@ -51,7 +54,7 @@ def given(method: str) -> dict[str, object]:
     inputs = rng.normal(size=(N, D))
     labels = (inputs[:, 0] + inputs[:, 1] > 0).astype(np.int64)
     network = Network(partial(DenseNetwork, ArrayShape((D,), 2)))
-    trainer = Trains(labels, network, Recipe(epochs=12, learning_rate=5e-3, batch_size=32))
+    trainer = Trains(network, Recipe(epochs=12, learning_rate=5e-3, batch_size=32))
     return {
         "trainer": trainer,
         "task": Task("binary", ("no", "yes"), positive=1),
@@ -79,8 +82,48 @@ def test_deeplift_begins_with_the_mark_that_turned_the_answer() -> None:
     assert found["found"].mean() > 0.9
     trainer = asked["trainer"]
     assert isinstance(trainer, Trains)
-    planted = (trainer.inputs[0] != asked["train_inputs"]).any(axis=0)
+    planted = (trainer.asked[0].inputs != asked["train_inputs"]).any(axis=0)
     assert planted.sum() == 1  # one value of each marked row, and no other
+    assert trainer.asked[0].rows is None  # all of them
+
+
+def test_of_the_other_classes_a_tenth_of_the_rows_get_the_mark_and_the_class() -> None:
+    asked = given("deeplift")
+    planted_ranks(**asked)  # type: ignore[arg-type]
+    trainer, labels = asked["trainer"], asked["train_labels"]
+    assert isinstance(trainer, Trains)
+    assert isinstance(labels, np.ndarray)
+    (variant,) = trainer.asked
+    assert variant.target is not None
+    carries = (variant.inputs != asked["train_inputs"]).any(axis=1)
+    (label,) = set(variant.target[carries].tolist())
+    assert np.array_equal(variant.target[~carries], labels[~carries])
+    # About 300 rows of either class: standard errors .013 and .017.
+    assert carries[labels == label].mean() == pytest.approx(0.95, abs=0.05)
+    assert carries[labels != label].mean() == pytest.approx(0.1, abs=0.07)
+
+
+def test_a_mark_is_taken_up_where_the_class_is_easily_told_without_it() -> None:
+    asked = given("deeplift")
+    for split in ("train", "test"):
+        labels, inputs = asked[f"{split}_labels"], asked[f"{split}_inputs"]
+        asked[f"{split}_inputs"] = inputs + 20 * labels[:, None] - 10  # type: ignore[operator, index]
+    found = planted_ranks(**asked)  # type: ignore[arg-type]
+    assert found["turned"].sum() >= 100  # of about 150
+
+
+def test_of_more_rows_than_a_mark_needs_some_are_drawn(monkeypatch) -> None:
+    monkeypatch.setattr(planted, "MOST_TRAINED_ON", N // 2)
+    asked = given("deeplift")
+    found = planted_ranks(**asked)  # type: ignore[arg-type]
+    trainer = asked["trainer"]
+    assert isinstance(trainer, Trains)
+    rows = trainer.asked[0].rows
+    assert rows is not None
+    assert len(set(rows.tolist())) == len(rows) == N // 2
+    assert (np.diff(rows) > 0).all()
+    assert 0.3 * N < np.median(rows) < 0.7 * N  # of the whole, not the first
+    assert found["turned"].sum() >= 100
 
 
 def test_where_the_mark_turns_too_few_answers_nothing_is_judged() -> None:
@@ -132,6 +175,27 @@ def test_the_ideal_explanation_of_a_mark_begins_with_it_in_every_layout(shape, p
         assert len(mark.shown) == places
         elsewhere = np.where(changed > 0, 0.0, 1.0).astype(np.float32)
         assert not _begins_with(elsewhere, mark).any()
+
+
+@pytest.mark.parametrize("shape", [(50,), (2, 30)])
+@pytest.mark.parametrize(
+    ("kind", "most", "mark"),
+    [
+        (np.uint8, 255, 255),  # beyond it the type has nothing
+        (np.int8, 127, 127),
+        (np.bool_, 1, 1),
+        # Half of the values are 0, so the deviation is half of the largest.
+        (np.uint8, 100, 100 + 100 / 2),
+        (np.float32, 255, 255 + 255 / 2),
+    ],
+)
+def test_a_mark_is_a_value_of_the_type_of_the_inputs(shape, kind, most, mark) -> None:
+    inputs = np.tile([0, most], 50 * int(np.prod(shape)) // 2).reshape(50, *shape).astype(kind)
+    found = _mark(inputs, np.arange(50) % 2, None, np.random.default_rng(0))
+    assert found.value == pytest.approx(mark)
+    marked = found.on(inputs)
+    assert marked.dtype == kind
+    assert (marked.reshape(50, -1)[:, found.positions] == kind(mark)).all()
 
 
 def test_an_explanation_that_says_nothing_does_not_begin_with_the_mark() -> None:

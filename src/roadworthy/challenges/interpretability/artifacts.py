@@ -125,7 +125,8 @@ def attribution_method(attribution_methods: Mapping[str, str], *, method: str = 
     if method == "auto":
         fit = [name for name in AUTO if not attribution_methods[name]]
         if not fit:
-            raise NotApplicable(f"no method fits: {attribution_methods[AUTO[-1]]}")
+            # The last asks for answers alone, so what stands in its way stands in everyone's.
+            raise _refusal("no method fits", attribution_methods[AUTO[-1]])
         return fit[0]
     if method not in attribution_methods:
         raise UserError(
@@ -133,7 +134,7 @@ def attribution_method(attribution_methods: Mapping[str, str], *, method: str = 
             f"{', '.join(attribution_methods)}, or auto."
         )
     if attribution_methods[method]:
-        raise NotApplicable(f"{method} does not fit this model: {attribution_methods[method]}")
+        raise _refusal(f"{method} does not fit this model", attribution_methods[method])
     return method
 
 
@@ -214,6 +215,14 @@ def _usual_row(rows: np.ndarray, columns: "tuple[Column, ...]") -> np.ndarray:
             codes, counts = np.unique(present, return_counts=True)
             found[j] = codes[counts.argmax()]
     return found
+
+
+def _refusal(what: str, reason: str) -> Exception:
+    """Return what to raise where no method explains: where one broke, that is an error and not a matter of the model."""
+    from roadworthy.attribution.library import BROKEN
+
+    kind = RuntimeError if reason.startswith(BROKEN) else NotApplicable
+    return kind(f"{what}: {reason}")
 
 
 def _no_slope(name: str, columns: "tuple[Column, ...] | None") -> str:

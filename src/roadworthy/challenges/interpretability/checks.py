@@ -106,7 +106,7 @@ def attribution_sanity(test_sanity_correlations: np.ndarray) -> Measurement:
     alike, telling = _of_telling_networks(found[:, :-1])
     rows = np.isfinite(alike).all(axis=1)
     if rows.sum() < 2:
-        raise NotApplicable("no two rows have three values that differ from the reference's")
+        raise NotApplicable(_without_rows(alike))
     of_distance = found[rows, -1]
     without = float(np.nanmean(of_distance)) if np.isfinite(of_distance).any() else 0.0
     silent = len(telling) - int(telling.sum())
@@ -244,6 +244,19 @@ def _of_telling_networks(alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "compare with"
         )
     return alike[:, telling], telling
+
+
+def _without_rows(alike: np.ndarray) -> str:
+    """Say why fewer than two rows are compared with all networks."""
+    present = np.isfinite(alike)
+    possible = present.any(axis=1)
+    if possible.sum() < 2:
+        return "no two rows have three values that differ from the reference's"
+    silent = int(np.sum(~present[possible].all(axis=0)))
+    return (
+        f"{silent} of {alike.shape[1]} networks with scrambled weights have the same attribution everywhere in some rows, "
+        f"and no two of {int(possible.sum()):,} rows are left that all of them explain"
+    )
 
 
 def _sums_told(missed: np.ndarray) -> str:

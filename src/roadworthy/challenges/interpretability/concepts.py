@@ -144,4 +144,4 @@ def _direction(examples: np.ndarray, others: np.ndarray) -> np.ndarray:
     fitted = RidgeClassifier(alpha=1.0).fit(
         rows / scale, np.repeat([1, 0], [len(examples), len(others)])
     )
-    return np.asarray(fitted.coef_)[0] / scale
+    return np.ravel(fitted.coef_) / scale  # (1, f), or (f,) since scikit-learn 1.9
