@@ -53,7 +53,8 @@ def test_a_concept_that_answers_rest_on_stands_out_and_another_does_not() -> Non
     assert found["first"][:, 1].mean() > 0.95  # yes grows with it
     assert found["first"][:, 0].mean() < 0.05  # no shrinks
     told = concept_influence(found, TASK)
-    assert told.low > 0.1
+    assert told.value > 0.3  # random directions grow it in about half
+    assert told.low > 0.0
     assert "first" in told.details
     alone = concept_influence(scores({"fifth": FIFTH}), TASK)
     assert alone.low <= 0.0
@@ -79,6 +80,17 @@ def of(module: nn.Module, named: dict[str, np.ndarray], train=TRAIN, test=TEST):
         answers = module.eval()(torch.tensor(test, dtype=torch.float32)).argmax(1).numpy()
     module.train()
     return concept_scores(model, TASK, named, train, test, answers, np.random.default_rng(1))
+
+
+def test_a_concept_is_found_where_the_first_unit_is_dead() -> None:
+    turned = network()  # of the last value, in place of the first
+    with torch.no_grad():
+        turned[0].weight[:] = turned[0].weight.flip(1)
+    live = np.array([0, 1, 1, 1, 1])
+    found = of(turned, {"last": FIRST[:, ::-1] * live}, TRAIN * live, TEST * live)
+    assert found["last"][:, 1].mean() > 0.95
+    assert found["last"][:, 0].mean() < 0.05
+    assert 0.1 < found[""][:, 1].mean() < 0.9  # random directions go either way
 
 
 def test_modes_and_gradients_are_what_they_were() -> None:
