@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.attribution.parts import MOST_WINDOWS, Parts, windows
-from roadworthy.attribution.removal import KernelShap, Occlusion, coalitions, shapley_fit
+from roadworthy.attribution.removal import (
+    KernelShap,
+    Occlusion,
+    coalitions,
+    removed_scores,
+    shapley_fit,
+)
+from roadworthy.attribution.score import scores
 from roadworthy.errors import NotApplicable
 
 
@@ -148,3 +155,44 @@ def test_no_more_blocks_than_asked_for() -> None:
     for shape in ((3, 32, 32), (28, 28), (1, 7, 3), (100,), (2, 2, 2, 2, 5)):
         for most in (2, 16, 64):
             assert 1 <= Parts.blocks(shape, most).count <= most
+
+
+@pytest.mark.parametrize("width", [12, 80])  # of more than 62 values none are compared
+def test_scores_without_parts_are_those_of_each_version_by_itself(
+    explained, reference_of, seeded, width
+) -> None:
+    class Filling(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            worth = inputs.nan_to_num(nan=7.0) @ torch.linspace(-1, 1, width)
+            return torch.stack([worth.sin(), worth.cos(), worth / 9], 1)
+
+    inputs = seeded((6, width)).round()  # many are 0, as the reference is
+    inputs[0], inputs[1, 3], inputs[2] = 0.0, torch.nan, inputs[3]
+    zero = torch.zeros(1, width)
+    gone = seeded((40, width), 1) > 0
+    gone[5], gone[6], gone[7] = False, True, gone[8]
+    with explained(Filling(), inputs) as (model, points):
+        found = removed_scores(model, points, zero, gone)
+        for k, each in enumerate(gone):
+            expected = scores(model, torch.where(each, zero, inputs), points.labels)
+            assert torch.allclose(found[:, k], expected, atol=1e-6)
+        assert removed_scores(model, points.take(torch.arange(0)), zero, gone).shape == (0, 40)
+
+
+def test_versions_of_a_row_that_are_the_same_are_asked_for_once(
+    explained, reference_of, seeded, built
+) -> None:
+    inputs = torch.zeros(5, 12)
+    inputs[:, 2:5] = 1.0
+    inputs[0, 2] = inputs[0, 3] = 0.0
+    reference = reference_of(torch.zeros(1, 12))
+    with explained(built(nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 2))), inputs) as (
+        model,
+        points,
+    ):
+        before = model.passes.forward
+        found = KernelShap()(model, points, reference).values
+        passed = model.passes.forward - before
+    # Three of the values differ from the reference, in the first row one: 4 times 8 versions and 2. And the rows, and the reference.
+    assert 4 * 8 + 2 <= passed <= 4 * 8 + 2 + 5 + 5
+    assert found[:, [0, 1, *range(5, 12)]].abs().max() < 0.05 * found.abs().max()
