@@ -53,11 +53,21 @@ def test_a_concept_that_answers_rest_on_stands_out_and_another_does_not() -> Non
     assert found["first"][:, 1].mean() > 0.95  # yes grows with it
     assert found["first"][:, 0].mean() < 0.05  # no shrinks
     told = concept_influence(found, TASK)
-    assert told.value > 0.3  # random directions grow it in about half
-    assert told.low > 0.0
+    assert told.low > 0.1
     assert "first" in told.details
     alone = concept_influence(scores({"fifth": FIFTH}), TASK)
     assert alone.low <= 0.0
+
+
+def test_a_concept_that_means_nothing_is_seldom_called_an_influence() -> None:
+    # The directions share the luck of the examples: taken as independent, 36 of 100 such concepts were called one.
+    called = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        fifth = rng.normal(size=(60, 5)) + np.array([0, 0, 0, 0, 2.0])
+        found = concept_scores(MODEL, TASK, {"fifth": fifth}, TRAIN, TEST, ANSWERS, rng)
+        called += concept_influence(found, TASK).low > 0
+    assert called <= 1
 
 
 def test_few_examples_black_boxes_and_no_concepts_are_said() -> None:

@@ -9,8 +9,9 @@ from numpy.random import Generator
 from roadworthy.challenges.interpretability.inside import Inside
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable, UserError
-from roadworthy.results import Axis, Intervals, Measurement
-from roadworthy.statistics import largest_of, mean_difference
+from roadworthy.results import Axis, Estimate, Intervals, Measurement
+from roadworthy.statistics import largest_of
+from roadworthy.statistics.rates import measured
 
 if TYPE_CHECKING:
     from roadworthy.subject import Predictor, Task
@@ -39,7 +40,7 @@ def concept_scores(
 ) -> Mapping[str, np.ndarray]:
     """Share of rows of each answered class whose score grows in the direction of a concept: name to (r, c) float64.
 
-    By 20 directions for each concept, each a linear classifier between its examples and other random training rows, in what the last layer with weights before the last call is given that all of an
+    By 20 directions for each concept, each a linear classifier between half of its examples and other random training rows, in what the last layer with weights before the last call is given that all of an
     answer passes through and where slopes differ from row to row (in the last one every row would have the same); and under the name "" by as many directions of random rows against random rows: what no concept at all looks like. A class without 20
     rows has NaN (Kim et al. 2018, ICML, "Testing with concept activation vectors", 3.2 to 3.4).
     """
@@ -65,7 +66,8 @@ def concept_scores(
         return np.array([g.mean() if len(g) >= FEWEST_EXAMPLES else np.nan for g in of_class])
 
     def of_directions(held: np.ndarray) -> np.ndarray:
-        drawn = (held[rng.permutation(len(held))[:size]] for _ in range(RANDOM_CONCEPTS))
+        # Half of them each time: halves differ from one another by as much as such examples from others of the same concept.
+        drawn = (held[rng.permutation(len(held))[: size // 2]] for _ in range(RANDOM_CONCEPTS))
         return np.stack([shares(positive) for positive in drawn])
 
     return {name: of_directions(held) for name, held in {**of_concepts, "": of_train}.items()}
@@ -75,8 +77,9 @@ def concept_scores(
 def concept_influence(concept_scores: Mapping[str, np.ndarray], task: "Task") -> Measurement:
     """How much more often answers grow with a named concept than with random directions, at most over concepts and classes.
 
-    Difference of the mean shares over 20 directions each, by size, with Welch's interval, corrected for the number of concepts and classes (Kim et al. 2018, ICML, 3.4: without random concepts to
-    compare with, any direction seems to mean something).
+    Difference of the mean shares over 20 directions each, by size, corrected for the number of concepts and classes (Kim et al. 2018, ICML, 3.4: without random concepts to
+    compare with, any direction seems to mean something). Its error is the spread over halves of the examples, undivided: all 20 share the luck of these examples, and a
+    t-test of 20 would call most concepts that mean nothing an influence.
 
     Unit: share of rows.
     Qualified at: a description, nothing is required of it.
@@ -88,15 +91,15 @@ def concept_influence(concept_scores: Mapping[str, np.ndarray], task: "Task") ->
     for name, scores in concept_scores.items():
         for k, label in enumerate(task.classes):
             if name and np.isfinite(scores[:, k]).all() and np.isfinite(chance[:, k]).all():
-                more = float(scores[:, k].mean() - chance[:, k].mean()) >= 0
-                pair = (scores[:, k], chance[:, k]) if more else (chance[:, k], scores[:, k])
-                found.append(mean_difference(*pair, unit="share of rows"))
+                apart = float(scores[:, k].mean() - chance[:, k].mean())
+                more = apart >= 0
+                found.append(_apart(abs(apart), scores[:, k], chance[:, k]))
                 names.append(f"{label}: {'with' if more else 'against'} {name}")
     if not found:
         raise NotApplicable(
             f"no class was answered on {FEWEST_EXAMPLES} of the test rows that were looked at"
         )
-    worst = int(np.argmax([m.value for m in found]))
+    surest = int(np.argmax([m.low for m in found]))
     figure = Intervals(
         title="Answers that grow with a concept, beyond random directions",
         label=Axis("class and concept"),
@@ -108,8 +111,15 @@ def concept_influence(concept_scores: Mapping[str, np.ndarray], task: "Task") ->
         reference=0.0,
     )
     return largest_of(
-        found, unit="share of rows", details=f"Most: {names[worst]}.", evidence=(figure,)
+        found, unit="share of rows", details=f"Surest: {names[surest]}.", evidence=(figure,)
     )
+
+
+def _apart(value: float, scores: np.ndarray, chance: np.ndarray) -> Measurement:
+    error = float(np.sqrt(scores.var(ddof=1) + chance.var(ddof=1) / len(chance)))
+    distribution = Estimate(value, error, len(scores) - 1)
+    n, method = len(scores) + len(chance), "t interval, spread over halves of the examples"
+    return measured(value, n, distribution, unit="share of rows", method=method)
 
 
 def _refuse_few(concepts: Mapping[str, np.ndarray], rows: int) -> None:
