@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import fisher_exact
 
 from roadworthy.errors import NotApplicable
+from roadworthy.results import Intervals
 from roadworthy.statistics import exact_newcombe
+from roadworthy.statistics.slice_words import slices_in_words, slices_told
 from roadworthy.statistics.slices import (
     Conditions,
     fewest_rows,
     largest_excess,
-    slices_in_words,
-    slices_told,
 )
 
 COLUMNS, VALUES = 6, 4
@@ -73,7 +73,7 @@ def test_of_pure_noise_at_most_one_run_in_twenty_confirms_a_slice() -> None:
         rows, half, wrong = noise(2000, rng), halves(2000, rng), rng.random(2000) < 0.15
         worst, found = largest_excess(rows, wrong, half, floor=30)
         told = slices_told(found, "mistakes")
-        confirmed += bool(told) and any(row[-1] for row in told[0].rows)
+        confirmed += bool(told) and any(row[-1] for row in told[-1].rows)
         pairs = product(range(4), repeat=2)
         inside = [wrong[(rows.codes[:, :2] == pair).all(axis=1)].mean() for pair in pairs]
         looked_bad += max(inside) - wrong.mean() > 0.03
@@ -114,7 +114,7 @@ def test_only_the_half_that_confirms_enters_the_measured_excess() -> None:
     assert found[0].found.value > 0.3
     assert abs(found[0].confirmed.value) < 0.06
     assert worst.value < 0.06
-    assert not any(row[-1] for row in slices_told(found, "mistakes")[0].rows)
+    assert not any(row[-1] for row in slices_told(found, "mistakes")[-1].rows)
 
 
 def test_a_majority_that_is_worse_than_the_rest_is_a_part() -> None:
@@ -154,6 +154,23 @@ def test_nothing_wrong_anywhere_has_no_excess_and_says_that_nothing_stands_out()
     worst, found = largest_excess(rows, np.zeros(1000, bool), half, floor=30)
     assert (worst.value, worst.low, found) == (0.0, 0.0, [])
     assert slices_in_words(found, "wrong", 30).startswith("No part of at least 60 rows stands out")
+
+
+def test_each_slice_that_is_worse_beyond_doubt_has_a_picture_and_a_sentence() -> None:
+    rng = np.random.default_rng(7)
+    rows, half = noise(8_000, rng), halves(8_000, rng)
+    first, second = rows.codes[:, 0] == 0, rows.codes[:, 1] == 1
+    wrong = rng.random(8_000) < 0.05 + 0.3 * first + 0.2 * (second & ~first)
+    _, found = largest_excess(rows, wrong, half, floor=30)
+    sure = [each for each in found if each.confirmed.low > 0.0]
+    assert len(sure) >= 2
+    said = slices_in_words(found, "wrong", 30)
+    for each in sure[:3]:
+        assert f"Where {each.slice.name}: " in said
+    picture = slices_told(found, "mistakes")[0]
+    assert isinstance(picture, Intervals)
+    assert picture.labels == tuple(each.slice.name for each in found)
+    assert picture.lows == tuple(each.confirmed.low for each in found)
 
 
 def test_the_floor_follows_the_share_or_the_purpose_and_is_never_below_thirty() -> None:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Evidence, Measurement, Table, TwoCounts
+from roadworthy.results import Measurement
 from roadworthy.statistics.differences import rate_difference
 from roadworthy.statistics.distributions import GRID, interval_of, limit, quantiles_on
 from roadworthy.statistics.intervals import (
@@ -21,9 +21,8 @@ from roadworthy.statistics.intervals import (
     exact_newcombe,
     square_and_add,
 )
-from roadworthy.statistics.multiplicity import benjamini_hochberg, holm
+from roadworthy.statistics.multiplicity import benjamini_hochberg
 from roadworthy.statistics.rates import measured
-from roadworthy.statistics.verdicts import p_value
 from roadworthy.statistics.wording import percent
 
 LEAST_ROWS = 30
@@ -245,54 +244,6 @@ def some_part(conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
         )
     column, value = parts[int(rng.integers(len(parts)))]
     return conditions.codes[:, column] == value
-
-
-def slices_told(confirmed: list[ConfirmedSlice], noun: str) -> tuple[Evidence, ...]:
-    """Return the slices with what both halves say of each; `noun` is what happened ("mistakes")."""
-    if not confirmed:
-        return ()
-    p = holm([p_value(each.confirmed, AtMost(0.0, "no excess")) for each in confirmed])
-    rows = tuple(
-        (
-            each.slice.name,
-            *_inside(each.confirmed),
-            each.found.value,
-            each.confirmed.value,
-            each.confirmed.low,
-            each.confirmed.high,
-            bool(adjusted < 0.05),
-        )
-        for each, adjusted in zip(confirmed, p, strict=True)
-    )
-    header = (
-        *("slice", "rows", f"{noun} there", f"{noun} elsewhere", "excess where found"),
-        *("excess", "from", "to", "confirmed"),
-    )
-    return (
-        Table(f"Slices with more {noun}: found on one half, measured on the other", header, rows),
-    )
-
-
-def slices_in_words(confirmed: list[ConfirmedSlice], what: str, floor: int) -> str:
-    """Return a sentence on the worst slice, or that none was found; `what` is what rows there are ("wrong")."""
-    if not confirmed:
-        return (
-            f"No part of at least {2 * floor:,} rows stands out on the half that offers them; the number is that of the "
-            "part which came nearest."
-        )
-    worst = confirmed[0]
-    rows, inside, outside = _inside(worst.confirmed)
-    return (
-        f"Where {worst.slice.name}: {percent(inside)} {what} on {rows:,} rows that had no part in finding it, "
-        f"{percent(outside)} elsewhere."
-    )
-
-
-def _inside(excess: Measurement) -> tuple[int, float, float]:
-    """Return rows of the slice, its rate and that of the rest."""
-    counts = excess.distribution
-    assert isinstance(counts, TwoCounts)
-    return counts.n_a, counts.hits_a / counts.n_a, counts.hits_b / counts.n_b
 
 
 def search(conditions: Conditions, hits: np.ndarray, *, floor: int, depth: int = 2) -> list[Slice]:

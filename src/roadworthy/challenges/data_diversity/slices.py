@@ -7,13 +7,12 @@ import numpy as np
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Evidence, Example, Examples, Measurement
+from roadworthy.statistics.slice_words import slices_in_words, slices_told
 from roadworthy.statistics.slices import (
     Conditions,
     ConfirmedSlice,
     fewest_rows,
     largest_excess,
-    slices_in_words,
-    slices_told,
 )
 
 WORST_FIFTH = 0.2  # of the residuals: such a row counts as a mistake of a regression

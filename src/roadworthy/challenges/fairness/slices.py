@@ -9,13 +9,12 @@ from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Measurement, short_of_examples
 from roadworthy.statistics import largest_of
+from roadworthy.statistics.slice_words import slices_in_words, slices_told
 from roadworthy.statistics.slices import (
     Conditions,
     ConfirmedSlice,
     fewest_rows,
     largest_excess,
-    slices_in_words,
-    slices_told,
 )
 
 if TYPE_CHECKING:
