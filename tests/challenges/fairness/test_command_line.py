@@ -55,6 +55,77 @@ def test_base_rates_of_adult_are_those_published(
     assert "a ratio of 0.36." in report
 
 
+@pytest.mark.slow
+def test_base_rates_of_german_credit_are_those_published(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.chdir(tmp_path)
+    columns = ["sex", "foreign-worker", "class-label"]
+    table = pq.read_table(data_dir / "tab_german" / "german_credit.parquet", columns=columns)
+    pq.write_table(table.append_column("said", table["class-label"]), "german.parquet")
+    said = CliRunner().invoke(
+        app,
+        [
+            *("audit", "--predictions", "german.parquet", "--target", "class-label"),
+            *("--predicted", "said", "--sensitive", "sex,foreign-worker"),
+            *("--only", "demographic_parity_gap"),
+        ],
+    )
+    # README of the data: good .6484 of women and .7232 of men; 963 of 1,000 are foreign workers, 37 are too few for a pass.
+    assert said.exit_code == 2
+    report = next(tmp_path.rglob("report.md")).read_text()
+    assert "| sex: female | 310 | 0.6484 |" in report
+    assert "| sex: male | 690 | 0.7232 |" in report
+    assert "37" in " ".join(said.output.split())
+    assert "Too few for a pass" in " ".join(said.output.split())
+
+
+@pytest.mark.slow
+def test_a_bag_of_words_on_tweets_takes_more_of_one_dialect_for_abuse(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    monkeypatch.chdir(tmp_path)
+    tweets = pq.read_table(data_dir / "text_hate_davidson" / "davidson.parquet")
+    texts, labels = tweets["text"].to_pylist(), tweets["label"].to_numpy()
+    assert [int((labels == k).sum()) for k in range(3)] == [1_430, 19_190, 4_163]  # as published
+    bags = CountVectorizer(max_features=300, binary=True).fit_transform(texts)
+    fitted = LogisticRegression(max_iter=200).fit(bags[::2], labels[::2])
+    # Words of African-American English (Blodgett et al. 2016), none of them abuse.
+    dialect = [
+        bool(
+            {"aint", "ain't", "yall", "y'all", "finna", "tryna", "gon"} & set(text.lower().split())
+        )
+        for text in texts[1::2]
+    ]
+    names = ("hate", "offensive", "neither")
+    said = pa.table(
+        {
+            "label": [names[k] for k in labels[1::2]],
+            "said": [names[k] for k in fitted.predict(bags[1::2])],
+            "dialect": ["African-American" if d else "other" for d in dialect],
+        }
+    )
+    pq.write_table(said, "tweets.parquet")
+    found = CliRunner().invoke(
+        app,
+        [
+            *("audit", "--predictions", "tweets.parquet", "--target", "label"),
+            *("--predicted", "said", "--sensitive", "dialect", "--only", "demographic_parity_gap"),
+        ],
+    )
+    text = " ".join(found.output.split())
+    assert found.exit_code == 1
+    assert "FAIL demographic_parity_gap" in text
+    assert "African-American" in text
+
+
 def test_edges_of_an_attribute_that_is_none_are_refused(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
