@@ -1,5 +1,7 @@
 """The Python face: what a notebook meets."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from torch import nn
 
 import roadworthy
 from roadworthy import Recipe, UserError
-from roadworthy.report import Report
+from roadworthy.report import RENDERERS, Report
 
 QUICK = {"profile": "quick", "store": None, "progress": False}
 
@@ -64,6 +66,18 @@ def test_a_saved_report_reads_back_the_same(report: Report, tmp_path: object) ->
     before = (folder / "report.html").stat().st_mtime_ns
     report.save(folder)
     assert (folder / "report.html").stat().st_mtime_ns == before, "nothing changed"
+
+
+def test_what_was_measured_is_there_before_anything_is_drawn(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(audit: object) -> str:
+        raise SystemExit("as where the memory for a picture is refused")
+
+    monkeypatch.setitem(RENDERERS, "html", killed)
+    with pytest.raises(SystemExit):
+        report.save(tmp_path / "run")
+    assert roadworthy.read_report(tmp_path / "run").audit.findings == report.audit.findings
 
 
 def test_a_class_is_trained_by_its_recipe() -> None:

@@ -101,11 +101,13 @@ class Report:
         Raises
         ------
         UserError
-            When the folder cannot be written; none of the files is then written.
+            When the folder cannot be written; at most audit.json, which goes first, is then there.
         """
         folder = Path(folder)
         if self.is_kept_in(folder):
             return folder
+        # Drawing takes a gigabyte of addresses and ends the process where it may not: what was measured is there before.
+        files.write_all({folder / "audit.json": self.render("json").encode()})
         contents = {folder / name: self.render(form).encode() for name, form in FILES.items()}
         contents[folder / "report.md"] = reports.markdown(self.audit, pictures=PICTURES).encode()
         for name, picture in reports.markdown_pictures(self.audit).items():

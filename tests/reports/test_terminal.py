@@ -2,13 +2,14 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 import synthetic_audits as made
 from rich.cells import cell_len
 from rich.console import Console
 
-from roadworthy.reports import console
+from roadworthy.reports import console, markdown
 
 
 def shown(name: str, width: int, encoding: str = "utf-8", **options: object) -> str:
@@ -68,3 +69,16 @@ def test_markup_and_control_letters_of_a_name_are_only_letters() -> None:
     assert "[bold]x[/bold]" in file.getvalue()
     assert "\x1b" not in file.getvalue()
     assert "\r" not in file.getvalue()
+
+
+def test_what_was_found_is_said_where_nothing_is_decided_too() -> None:
+    audit = made.full()
+    undecided = next(f for f in audit.findings if f.verdict == "inconclusive")
+    told = replace(
+        undecided, details='The group by sex is not known for 30 rows; groups are "a" and "b"'
+    )
+    audit = replace(audit, findings=(told,))
+    file = io.StringIO()
+    Console(file=file, width=200).print(console(audit))
+    assert 'groups are "a" and "b".' in file.getvalue()
+    assert 'groups are "a" and "b"' in markdown(audit)

@@ -97,8 +97,7 @@ def _finding(finding: Finding, contents: bool, pictures: str | None) -> str:
     lines = [f"**{look.symbol} {safe(finding.title or finding.check)}** ({name})", ""]
     if number := wording.number_line(finding):
         lines.append(f"- {safe(number)}")
-    said = finding.details if finding.verdict == "fail" else wording.why(finding)
-    lines += [f"- {safe(wording.sentence(said))}"] if said else []
+    lines += [f"- {safe(said)}"] if (said := wording.told(finding)) else []
     lines += [f"- {needed}"] if (needed := wording.examples_words(finding)) else []
     if finding.survives_correction is False:
         lines.append("- It does not remain after the correction over the whole run: only a lead.")

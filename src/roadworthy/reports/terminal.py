@@ -117,8 +117,7 @@ def _wordy(finding: Finding, plain: bool, width: int) -> Iterator[tuple["Text", 
         yield indent, text(number, "bold")
     if drawn := _drawn(finding, min(width - 4, LINE)):
         yield indent, drawn
-    said = wording.sentence(finding.details) if finding.verdict == "fail" else wording.why(finding)
-    said = f"{said} {wording.examples_words(finding)}".strip()
+    said = f"{wording.told(finding)} {wording.examples_words(finding)}".strip()
     if said:
         yield indent, text(said)
     if finding.survives_correction is False:

@@ -196,6 +196,15 @@ def why(finding: Finding) -> str:
     return sentence(finding.reason or reason_words(finding))
 
 
+def told(finding: Finding) -> str:
+    """Say what was found where a check fails, why and what was found where it decides nothing, else why."""
+    if finding.verdict == "fail":
+        return sentence(finding.details)
+    if finding.verdict == "inconclusive":
+        return f"{why(finding)} {sentence(finding.details)}".strip()
+    return why(finding)
+
+
 HOPELESS = 100  # times the examples at hand: what nobody will collect needs no exact number
 
 
