@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from roadworthy.errors import UserError
-from roadworthy.subject_choice import settled
+from roadworthy.subject_choice import chosen_subject, settled
 
 BOUND = '[requirements.predictive_parity_gap]\nbound = 0.3\nsource = "equal odds were chosen"\n'
 
@@ -49,3 +51,29 @@ def test_a_slip_in_a_file_that_holds_is_told(folder: Path) -> None:
     (folder / "roadworthy.toml").write_text("[audit]\nprofil = 'quick'\n")
     with pytest.raises(UserError, match="profil"):
         settled("digits", {})
+
+
+def test_rows_without_a_target_come_from_the_command_line_or_the_file(folder: Path) -> None:
+    rows = pd.DataFrame({"a": range(40), "b": [0.5, 1.5] * 20, "y": [0, 1] * 20})
+    rows.to_csv("data.csv", index=False)
+    rows[["b", "a"]][:5].to_csv("more.csv", index=False)
+    (folder / "roadworthy.toml").write_text(
+        '[subject]\ndata = "data.csv"\ntarget = "y"\nunlabelled = "more.csv"\n'
+    )
+    said = {"data": "data.csv", "target": "y", "unlabelled": "more.csv"}
+    by_split = {"split": {"train": "data.csv"}, "target": "y", "unlabelled": "more.csv"}
+    for subject in ({}, said, by_split):
+        made = chosen_subject(None, settled(None, {"subject": subject}))
+        np.testing.assert_array_equal(
+            made.splits["unlabelled"].inputs, rows[["a", "b"]][:5].to_numpy(float)
+        )
+    other = settled(None, {"subject": {"data": "data.csv", "target": "y"}})
+    assert "unlabelled" not in chosen_subject(None, other).splits
+
+
+@pytest.mark.parametrize("subject", [{}, {"predictions": "p.csv"}])
+def test_rows_without_a_target_need_a_model_that_learns_from_them(subject: dict[str, str]) -> None:
+    named = None if subject else "digits"
+    settings = settled(named, {"subject": {**subject, "unlabelled": "more.csv"}})
+    with pytest.raises(UserError, match=r"--unlabelled more\.csv"):
+        chosen_subject(named, settings)

@@ -42,6 +42,7 @@ Data = Annotated[Path | None, _file(DATA, "Table (CSV, Parquet), npz, or folder 
 Train = Annotated[Path | None, _file(DATA, "Or a table per split: rows to train on,")]
 Validation = Annotated[Path | None, _file(DATA, "rows to choose settings on,")]
 Test = Annotated[Path | None, _file(DATA, "and rows that neither has seen")]
+Unlabelled = Annotated[Path | None, _file(DATA, "Rows without a target, beside the others")]
 Encoding = Annotated[str | None, _option(DATA, "Of a CSV; found out", metavar="NAME")]
 Delimiter = Annotated[str | None, _option(DATA, "Of a CSV; found out", metavar="CHAR")]
 Decimal = Annotated[str | None, _option(DATA, '"." or ",", in a CSV; found out', metavar="CHAR")]
@@ -170,6 +171,7 @@ SUBJECT_OPTIONS: Mapping[str, Any] = {  # Any: annotated types
     "train": Train,
     "validation": Validation,
     "test": Test,
+    "unlabelled": Unlabelled,
     "encoding": Encoding,
     "delimiter": Delimiter,
     "decimal": Decimal,

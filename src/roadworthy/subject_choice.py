@@ -60,8 +60,18 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
                 f"--random-draws {asked.random_draws} goes with --model; {named} declares its own: "
                 f"subject_from(..., random_draws={asked.random_draws}) in a subject.py."
             )
+        if asked.unlabelled is not None:
+            raise UserError(
+                f"--unlabelled {asked.unlabelled} goes with --data or --train; {named} brings its own rows: "
+                "subject_from(..., unlabelled=...) in a subject.py."
+            )
         return load_subject(named, trust=asked.trust, model=asked.model)
     if asked.predictions is not None:
+        if asked.unlabelled is not None:
+            raise UserError(
+                f"--unlabelled {asked.unlabelled} is for a model that learns from rows without a target, and "
+                "--predictions come without a model. Leave one out."
+            )
         columns = PredictionColumns(asked.probabilities, asked.score, asked.predicted)
         subject = subject_from_predictions(asked.predictions, columns, _options(settings))
         return replace(subject, name=_name_of(asked.predictions))
@@ -69,7 +79,7 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
     model = replace(model, random_draws=asked.random_draws)
     options = replace(_options(settings), model_is_trained=model.is_trained)
-    subject = with_model(subject_from_file(source, options), model)
+    subject = with_model(subject_from_file(source, options, asked.unlabelled), model)
     return replace(subject, name=_name_of(source))
 
 

@@ -25,6 +25,7 @@ _SECTIONS = {
 _EXAMPLES: Mapping[str, object] = {
     "data": "data.parquet",
     "split": "split",
+    "unlabelled": "unlabelled.parquet",
     "target": "label",
     "task": "binary",
     "positive": "1",

@@ -120,6 +120,10 @@ class SubjectSection(Section):
         description="The column that says train, validation or test; or a file for each, written "
         '{train="a.csv",test="b.csv"}. Without it the rows are divided at random.',
     )
+    unlabelled: File | None = Field(
+        default=None,
+        description="Rows without a target, a file in the form of the others: remedies such as pseudo-labels learn from them.",
+    )
     target: Text | None = Field(default=None, description="The column that the model predicts.")
     task: Literal["classification", "binary", "multiclass", "regression"] | None = Field(
         default=None,

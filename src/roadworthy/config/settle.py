@@ -21,11 +21,14 @@ from roadworthy.errors import UserError
 Origin = Literal["command line", "roadworthy.toml", "default"]
 Overrides = Mapping[str, Mapping[str, object]]
 
-_PATHS = {"subject": ("data", "weights", "predictions", "reviewed"), "audit": ("out", "store")}
+_PATHS = {
+    "subject": ("data", "unlabelled", "weights", "predictions", "reviewed"),
+    "audit": ("out", "store"),
+}
 # Another source of data on the command line takes the place of the file's whole source.
 _REPLACED = {
-    "data": ("predictions", "probabilities", "score", "predicted"),
-    "predictions": ("data", "split", "model", "weights"),
+    "data": ("unlabelled", "predictions", "probabilities", "score", "predicted"),
+    "predictions": ("data", "split", "unlabelled", "model", "weights"),
 }
 
 _OPTIONS = {"probabilities": "proba"}

@@ -18,6 +18,7 @@ from roadworthy.subject.table import ReadColumn, table_from_arrow
 from roadworthy.subject.target import Target, target_of
 
 UNDIVIDED = "all"
+UNLABELLED = "unlabelled"
 WIDEST_TABLE = 256  # columns; wider rows of numbers are treated as one array
 
 
@@ -55,6 +56,7 @@ def subject_from_arrays(
     Parameters
     ----------
     parts : mapping of split name (or "all") to Part
+        Those called "unlabelled" need no target.
     options : DataOptions
     name : str
         Of the file or argument, for messages.
@@ -62,23 +64,30 @@ def subject_from_arrays(
         Names of the classes 0, 1, ...; None: spelled as in the target.
     """
     options = options or DataOptions()
-    parts = {split: _as_rows(part) for split, part in parts.items()}
+    # Those without a target come last, so that attributes begin with the labelled rows.
+    in_order = sorted(parts, key=lambda split: split == UNLABELLED)
+    given = {split: _as_rows(parts[split]) for split in in_order}
+    parts = {split: part for split, part in given.items() if split != UNLABELLED}
     problems = Problems(name)
-    _check(parts, options, problems)
+    _check(given, options, problems)
     problems.raise_if_any()
     target = _target(parts, options, class_names, problems)
-    attributes = _attributes(parts, options, problems)
+    attributes = _attributes(given, options, problems)
     problems.raise_if_any()
     assert target is not None
     is_table = _is_table(parts, options)
-    input_range = None if is_table else _input_range(parts, options, name)
-    rows = _rows(parts, target, attributes, options)
+    input_range = None if is_table else _input_range(given, options, name)
+    labelled = {n: a.take(np.arange(len(target.values))) for n, a in attributes.items()}
+    rows = _rows(parts, target, labelled, options)
     division = _division(parts, rows, options)
+    splits = _splits(parts, target, labelled, division, as_table=is_table)
+    if UNLABELLED in given:
+        splits[UNLABELLED] = _unlabelled(given[UNLABELLED], attributes, as_table=is_table)
     return Subject(
         name=name,
         task=target.task,
         modality="table" if is_table else "array",
-        splits=_splits(parts, target, attributes, division, as_table=is_table),
+        splits=splits,
         columns=_columns(parts) if is_table else (),
         roles=options.roles,
         input_range=input_range,
@@ -161,7 +170,8 @@ def _check_part(split: str, part: Part, problems: Problems) -> None:
         row = int(np.flatnonzero(np.isinf(inputs).reshape(len(inputs), -1).any(axis=1))[0])
         problems.add(f"the inputs of {split} hold infinite values (first at index {row})")
     if target is None:
-        problems.add(f"{split} has no target; give (inputs, target)")
+        if split != UNLABELLED:
+            problems.add(f"{split} has no target; give (inputs, target)")
     elif target.ndim != 1 or len(target) != len(inputs):
         problems.add(
             f"{split} has inputs of shape {inputs.shape} and a target of shape {target.shape}; "
@@ -278,6 +288,14 @@ def _splits(
             _positions(parts, rows),
         )
     return splits
+
+
+def _unlabelled(part: Part, attributes: Mapping[str, Attribute], *, as_table: bool) -> Split:
+    inputs = part.inputs.astype(np.float64) if as_table else part.inputs
+    last = slice(-len(inputs), None)
+    return Split(
+        inputs, None, {n: Attribute(a.values[last], a.names) for n, a in attributes.items()}
+    )
 
 
 def _inputs_of(parts: Mapping[str, Part], rows: np.ndarray) -> np.ndarray:

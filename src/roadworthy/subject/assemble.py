@@ -21,10 +21,15 @@ from roadworthy.subject.splitting import hashes_of_columns
 from roadworthy.subject.subject import Split, Subject
 from roadworthy.subject.table import ReadColumn, Table
 from roadworthy.subject.target import Target
+from roadworthy.subject.unlabelled import rows_of_table
 
 
 def subject_from_table(
-    table: Table, options: DataOptions | None = None, *, split_names: np.ndarray | None = None
+    table: Table,
+    options: DataOptions | None = None,
+    *,
+    split_names: np.ndarray | None = None,
+    unlabelled: Table | None = None,
 ) -> Subject:
     """Return the subject that a table and its options describe, without a model.
 
@@ -34,6 +39,8 @@ def subject_from_table(
     options : DataOptions
     split_names : (n,) ndarray of str, optional
         Split of each row where the rows came as separate tables.
+    unlabelled : Table, optional
+        Rows without a target.
 
     Raises
     ------
@@ -61,15 +68,22 @@ def subject_from_table(
         by_entity=roles.entity is not None,
     )
     division = _division(marks, rows, options)
+    splits = _splits(table, inputs, target, roles, division)
+    notes = (*table.notes, *target.notes, *said, *division.notes)
+    if unlabelled is not None:
+        like = next(iter(splits.values())).attributes
+        found = rows_of_table(unlabelled, inputs, roles, like, split_column)
+        splits["unlabelled"] = found.split
+        notes = (*notes, *found.notes)
     return Subject(
         name=table.name,
         task=target.task,
         modality="table",
-        splits=_splits(table, inputs, target, roles, division),
+        splits=splits,
         columns=tuple(_column(c) for c in inputs),
         roles=roles,
         people=are_people(roles, options),
-        notes=(*table.notes, *target.notes, *said, *division.notes),
+        notes=notes,
     )
 
 

@@ -198,6 +198,10 @@ def _absent(name: str, subject: Subject) -> Fields:
 
 
 def _way_to_give(name: str, subject: Subject) -> str:
+    if name == "unlabelled":
+        return (
+            "give them with --unlabelled FILE, or as subject_from(unlabelled=...) in a subject.py"
+        )
     if subject.modality == "array" and name in FILES:
         return f"give them as subject_from({name}=...) in a subject.py, or as x_{name} and y_{name} of an npz file"
     is_file = name in FILES and subject.modality != "predictions"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from roadworthy.errors import UserError
-from roadworthy.subject.arrays import UNDIVIDED, Part, subject_from_arrays
+from roadworthy.subject.arrays import UNDIVIDED, UNLABELLED, Part, subject_from_arrays
 from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.columns import Roles
 from roadworthy.subject.intake import model_from_object, with_model
@@ -18,6 +18,8 @@ from roadworthy.subject.loaders import as_array, is_loader, read_loader
 from roadworthy.subject.model import Recipe
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.subject import Subject
+from roadworthy.subject.unlabelled import table_of
+from roadworthy.subject.unlabelled_arrays import part_of
 
 Data = Any
 """A table (pandas, pyarrow, dict of columns), (inputs, target), a DataLoader, a Dataset or a file."""
@@ -31,6 +33,7 @@ def subject_from(
     validation: Data = None,
     test: Data = None,
     data: Data = None,
+    unlabelled: Data = None,
     target: str | None = None,
     sensitive: str | Iterable[str] = (),
     entity: str | None = None,
@@ -62,6 +65,8 @@ def subject_from(
         Tables with a target column, (inputs, target) pairs, DataLoaders, Datasets, or files.
     data : data, optional
         Rows that are not yet divided, or a table with a split column.
+    unlabelled : table, array of inputs, DataLoader or file, optional
+        Rows without a target, in the form of the others; remedies such as pseudo-labels and pretraining learn from them.
     target, entity, time, source, id, weight, split : str, optional
         Names of columns.
     sensitive, drop : str or names of columns
@@ -113,7 +118,8 @@ def subject_from(
     given = {"train": train, "validation": validation, "test": test, UNDIVIDED: data}
     given = {split_name: value for split_name, value in given.items() if value is not None}
     _require_data(given)
-    subject = subject_of_data(given, options, None if classes is None else tuple(classes))
+    names = None if classes is None else tuple(classes)
+    subject = subject_of_data(given, options, names, unlabelled=unlabelled)
     if name is not None:
         subject = replace(subject, name=name)
     return with_model(subject, taken)
@@ -136,15 +142,19 @@ def _require_data(given: Mapping[str, Data]) -> None:
 
 
 def subject_of_data(
-    given: Mapping[str, Data], options: DataOptions, classes: tuple[str, ...] | None = None
+    given: Mapping[str, Data],
+    options: DataOptions,
+    classes: tuple[str, ...] | None = None,
+    *,
+    unlabelled: Data = None,
 ) -> Subject:
-    """Return the subject of the data of each split (or of "all" rows), without a model."""
+    """Return the subject of the data of each split (or of "all" rows) and of rows without a target, without a model."""
     if set(given) == {"train"} and not options.model_is_trained:
         given = {UNDIVIDED: given["train"]}  # nobody has seen these rows: they can be divided
     if set(given) == {UNDIVIDED} and isinstance(given[UNDIVIDED], str | Path):
         from roadworthy.subject.readers import subject_from_file
 
-        return subject_from_file(given[UNDIVIDED], options)
+        return subject_from_file(given[UNDIVIDED], options, unlabelled)
     tables: dict[str, LiveTable] = {}
     parts: dict[str, Part] = {}
     notes: list[str] = []
@@ -163,18 +173,24 @@ def subject_of_data(
             f"Some splits are tables ({', '.join(tables)}) and others arrays ({', '.join(parts)}). "
             "Give all of them in one form."
         )
+    if parts and unlabelled is not None:
+        others = part_of(unlabelled)
+        parts[UNLABELLED] = others.part
+        notes += others.notes
     if parts:
         return subject_from_arrays(
             parts, options, name="arrays", class_names=classes, notes=tuple(notes)
         )
-    return _from_tables(tables, options, target)
+    return _from_tables(tables, options, target, unlabelled)
 
 
-def _from_tables(tables: Mapping[str, LiveTable], options: DataOptions, target: str) -> Subject:
+def _from_tables(
+    tables: Mapping[str, LiveTable], options: DataOptions, target: str, unlabelled: Data
+) -> Subject:
     table, names = stacked(tables, options.reading)
     roles = options.roles
     if roles.target is None and target in table.columns:
         options = replace(options, roles=replace(roles, target=target))
-    if set(tables) == {UNDIVIDED}:
-        return subject_from_table(table, options)
-    return subject_from_table(table, options, split_names=np.array(names))
+    others = None if unlabelled is None else table_of(unlabelled, options)
+    marks = None if set(tables) == {UNDIVIDED} else np.array(names)
+    return subject_from_table(table, options, split_names=marks, unlabelled=others)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from roadworthy.errors import UserError
-from roadworthy.subject.arrays import UNDIVIDED, Part, subject_from_arrays
+from roadworthy.subject.arrays import UNDIVIDED, UNLABELLED, Part, subject_from_arrays
 from roadworthy.subject.assemble import subject_from_table
 from roadworthy.subject.claims import refuse_false_npz, refuse_false_parquet, require_file
 from roadworthy.subject.delimited import read_delimited
@@ -20,6 +20,8 @@ from roadworthy.subject.problems import listed
 from roadworthy.subject.reading import Reading
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.table import Table, table_from_arrow
+from roadworthy.subject.unlabelled import table_of
+from roadworthy.subject.unlabelled_arrays import part_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,26 +33,39 @@ TARGET_NAMES = ("y", "target", "targets", "labels", "label")
 
 
 def subject_from_file(
-    source: str | Path | Mapping[str, str | Path], options: DataOptions | None = None
+    source: str | Path | Mapping[str, str | Path],
+    options: DataOptions | None = None,
+    unlabelled: Any = None,  # Any: rows without a target, in any form that `subject_from` takes
 ) -> Subject:
     """Return the subject of a CSV, Parquet or npz file or a folder of images, without a model.
 
-    A mapping of split names to tables (CSV, Parquet) is one subject.
+    A mapping of split names to tables (CSV, Parquet) is one subject. `unlabelled` holds rows without a target.
     """
     if isinstance(source, Mapping):
         from roadworthy.subject.live import subject_of_data
 
-        return subject_of_data(source, options or DataOptions())
+        return subject_of_data(source, options or DataOptions(), unlabelled=unlabelled)
     path = Path(source)
     options = options or DataOptions()
     require_file(path)
+    if path.is_dir() or path.suffix.lower() == ".npz":
+        return _from_arrays(path, options, unlabelled)
+    table = read_table(path, options.reading)
+    others = None if unlabelled is None else table_of(unlabelled, options)
+    return subject_from_table(table, options, unlabelled=others)
+
+
+def _from_arrays(path: Path, options: DataOptions, unlabelled: Any) -> Subject:  # Any: see above
+    classes, notes = None, ()
     if path.is_dir():
         parts, classes, notes = read_image_folder(path)
         options = replace(options, input_range=options.input_range or (0.0, 1.0))
-        return subject_from_arrays(parts, options, name=str(path), class_names=classes, notes=notes)
-    if path.suffix.lower() == ".npz":
-        return subject_from_arrays(read_npz(path), options, name=str(path))
-    return subject_from_table(read_table(path, options.reading), options)
+    else:
+        parts = read_npz(path)
+    if unlabelled is not None:
+        others = part_of(unlabelled)
+        parts, notes = {**parts, UNLABELLED: others.part}, (*notes, *others.notes)
+    return subject_from_arrays(parts, options, name=str(path), class_names=classes, notes=notes)
 
 
 def read_table(path: str | Path, reading: Reading | None = None) -> Table:
@@ -85,7 +100,8 @@ def read_npz(path: Path) -> dict[str, Part]:
     """Return the parts of an npz file by the names of its arrays.
 
     `x_train`, `y_train`, `x_test`, `y_test` (or `train_images`, `train_labels`, ...), or `x`, `y`
-    for undivided rows; any other array `NAME_train` describes the rows of that split.
+    for undivided rows; `x_unlabelled` for rows without a target; any other array `NAME_train` describes the
+    rows of that split.
     """
     refuse_false_npz(path)
     with np.load(path, allow_pickle=False) as archive:
@@ -108,7 +124,7 @@ def _place_of(name: str) -> tuple[str, str]:
     """Return the split and the rest of an array's name."""
     words = re.split(r"[_.]", name.lower())
     for i in (len(words) - 1, 0):
-        split = SPELLINGS.get(words[i])
+        split = UNLABELLED if words[i] == UNLABELLED else SPELLINGS.get(words[i])
         if split is not None and len(words) > 1:
             pieces = re.split(r"[_.]", name)
             return split, "_".join(pieces[:i] + pieces[i + 1 :])
