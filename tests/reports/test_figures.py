@@ -204,3 +204,14 @@ def test_the_words_of_a_line_never_lie_on_each_other(
     line = interval_line(finding)
     assert line is not None
     assert (line.left, line.right) == shown
+
+
+def test_long_names_are_broken_before_each_and_and_have_the_room() -> None:
+    names = ("sex is Male", "marital_status is Married-civ-spouse and capital_gain at most 0")
+    given = Intervals("t", Axis("slice"), Axis("excess"), names, (0.1, 0.2), (0.0, 0.1), (0.2, 0.3))
+    drawn = figure(given)
+    assert drawn is not None
+    labels = [row["label"] for rows in drawn["datasets"].values() for row in rows if "label" in row]
+    assert "marital_status is Married-civ-spouse\nand capital_gain at most 0" in labels
+    assert "sex is Male" in labels
+    assert drawn["height"] == 2 * (24 + 13)

@@ -70,11 +70,20 @@ def axis(given: Axis, **more: Any) -> "alt.Axis":  # further options of Altair's
     return alt.Axis(title=named(given), **more)
 
 
+LONG = 30  # characters of a name that one line has room for
+
+
+def broken(name: str) -> str:
+    """Break a long name before each "and"."""
+    return name.replace(" and ", "\nand ") if len(name) > LONG else name
+
+
 def labels() -> "alt.Y":
     """Put names down the side, without a title: it would lie on its side, and the table has it."""
     import altair as alt
 
-    return alt.Y("label:N", sort=None, axis=alt.Axis(title=None))
+    axis = alt.Axis(title=None, labelExpr=r"split(datum.label, '\n')")
+    return alt.Y("label:N", sort=None, axis=axis)
 
 
 def colour(names: Sequence[str], palette: Palette, lines: bool = False) -> "alt.Color":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from roadworthy.reports import channels
-from roadworthy.reports.channels import Palette, Row, brief, distinct, named, thinned
+from roadworthy.reports.channels import Palette, Row, brief, broken, distinct, named, thinned
 from roadworthy.results import Axis, Bars, Curve, Histogram, Intervals, Matrix, Scatter
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def intervals(given: Intervals, palette: Palette, most: int) -> "alt.LayerChart"
     import altair as alt
 
     rows: list[Row] = [
-        {"label": label, "x": brief(value), "low": brief(low), "high": brief(high)}
+        {"label": broken(label), "x": brief(value), "low": brief(low), "high": brief(high)}
         for label, value, low, high in zip(
             distinct(given.labels), given.values, given.lows, given.highs, strict=True
         )
@@ -90,7 +90,10 @@ def intervals(given: Intervals, palette: Palette, most: int) -> "alt.LayerChart"
         x=alt.X("x:Q", axis=axis, scale=scale), tooltip=told
     )
     mark = [] if given.reference is None else [channels.reference(given.reference, palette, scale)]
-    return alt.LayerChart(layer=[*mark, rule, point]).properties(height=24 * len(rows))
+    lines = max((str(row["label"]).count("\n") for row in rows), default=0)
+    return alt.LayerChart(layer=[*mark, rule, point]).properties(
+        height=(24 + 13 * lines) * len(rows)
+    )
 
 
 def matrix(given: Matrix, palette: Palette, most: int) -> "alt.LayerChart":

@@ -114,6 +114,8 @@ def _config(palette: Palette) -> Spec:
             "gridOpacity": 0.7,
             "domainColor": palette.grid,
             "labelPadding": 6,
+            "labelSeparation": 6,
+            "labelOverlap": "greedy",
             "tickSize": 0,
         },
         "axisY": {"domain": False, "titleAnchor": "end"},
