@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Variant,
     )
     from roadworthy.subject.live import subject_from
+    from roadworthy.training.sources import ParquetRows
 
 __all__ = [
     "AtLeast",
@@ -49,6 +50,7 @@ __all__ = [
     "Measurement",
     "Network",
     "NotApplicable",
+    "ParquetRows",
     "Predictor",
     "Pretraining",
     "Recipe",
@@ -89,6 +91,7 @@ _HOMES = {
     "Measurement": "roadworthy.results",
     "Network": "roadworthy.subject",
     "NotApplicable": "roadworthy.errors",
+    "ParquetRows": "roadworthy.training.sources",
     "Predictor": "roadworthy.subject",
     "Pretraining": "roadworthy.subject",
     "Recipe": "roadworthy.subject",

@@ -15,6 +15,7 @@ from roadworthy.report import REVIEW, Report
 from roadworthy.results import Record, Requirement
 from roadworthy.subject import Subject
 from roadworthy.subject.python_file import load_subject
+from roadworthy.subject.streamed import require_in_memory
 from roadworthy.subject.validity import require_valid
 from roadworthy.subject_choice import chosen_subject, settled
 
@@ -255,6 +256,7 @@ def selftest(
     from roadworthy.progress import display
 
     subject = subject_of(model, {})
+    require_in_memory(subject, "a self-test")
     settings = config.settle(None, {"checks": {"plugins": plugins}})
     registry = engine.Registry.discover(plugins)
     options = request_of(settings, registry).options

@@ -24,6 +24,7 @@ from roadworthy.procedures.fix import fix as run_fix
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import Subject
 from roadworthy.subject.saved import asks_for_trust, require_savable
+from roadworthy.subject.streamed import require_in_memory
 from roadworthy.subject_choice import chosen_subject, settled
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def run(
     """Fix a subject under settled settings."""
     from roadworthy.progress import display
 
+    require_in_memory(subject, "a repair")
     request, kept = request_of(settings, registry), engine.Store(store, records=STORED)
     review = None
     if asked.reviewed is not None:
@@ -264,6 +266,7 @@ def selftest(
         Say nothing while it goes on.
     """
     subject = subject_of(model, {})
+    require_in_memory(subject, "a test of repairs")
     registry = engine.Registry.discover(plugins)
     strange = [name for name in only if name not in registry.mitigations]
     if strange:

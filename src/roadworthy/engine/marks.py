@@ -30,6 +30,7 @@ class ArtifactMark:
     rows: bool
     stored: bool
     cost: Cost
+    streams: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def artifact(
     rows: bool = False,
     stored: bool = True,
     cost: Cost = "light",
+    streams: bool = False,
 ) -> Callable[[F], F]:
     """Mark a function as a shared quantity, computed once and found by its name.
 
@@ -112,8 +114,11 @@ def artifact(
     cost : {"light", "forward", "attack", "training"}
         What computing it takes, for the order under a budget; "attack" runs the model thousands of times on
         each row, which makes shards smaller.
+    streams : bool
+        It takes inputs that are no array, and reads their rows in batches or not at all; for all other functions
+        they are read into memory, where that is possible. A row-wise quantity is given arrays in any case.
     """
-    return _marking(ArtifactMark(per, shape, rows, stored, cost))
+    return _marking(ArtifactMark(per, shape, rows, stored, cost, streams))
 
 
 def check(

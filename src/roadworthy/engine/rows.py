@@ -19,6 +19,7 @@ from roadworthy.engine.marks import ArtifactMark
 from roadworthy.engine.memory import give_back_memory
 from roadworthy.engine.progress import advance
 from roadworthy.engine.store import Store
+from roadworthy.engine.streamed import is_row_source
 
 SHARD_BYTES = 1 << 25  # of the row-wise inputs
 SHARD_ROWS = 4096  # of what runs a model: the most that is lost when a run is killed
@@ -56,12 +57,15 @@ def row_parameters(node: Node, graph: Graph, arguments: Arguments) -> frozenset[
         for need in node.needs
         if divided(need.name)[0] == split
         and split is not None
-        and isinstance(arguments[need.parameter], np.ndarray)
-        and arguments[need.parameter].ndim
+        and _has_rows(arguments[need.parameter])
         and _may_have_rows(graph.nodes.get(need.name))
     }
     lengths = {len(arguments[parameter]) for parameter in found}
     return frozenset(found) if len(lengths) == 1 else frozenset()
+
+
+def _has_rows(value: object) -> bool:
+    return is_row_source(value) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _may_have_rows(node: Node | None) -> bool:
@@ -76,7 +80,7 @@ def cut_of(node: Node, parameters: frozenset[str], arguments: Arguments) -> Cut 
     if not isinstance(mark, ArtifactMark) or not mark.rows or not parameters:
         return None
     arrays = [arguments[parameter] for parameter in parameters]
-    row_bytes = sum(array.itemsize * prod(array.shape[1:]) for array in arrays)
+    row_bytes = sum(array.dtype.itemsize * prod(array.shape[1:]) for array in arrays)
     size = max(1, SHARD_BYTES // max(row_bytes, 1))
     if mark.cost != "light":
         size = min(size, ATTACKED_ROWS if mark.cost == "attack" else SHARD_ROWS)

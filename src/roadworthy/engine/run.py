@@ -26,6 +26,7 @@ from roadworthy.engine.rows import computed_by_rows, cut_of, row_parameters
 from roadworthy.engine.seeds import generator
 from roadworthy.engine.shape import verified
 from roadworthy.engine.store import Store
+from roadworthy.engine.streamed import in_memory
 from roadworthy.errors import NotApplicable, UserError
 
 Emit = Callable[[Event], None]
@@ -254,6 +255,8 @@ class _Run:
         rows = row_parameters(node, self._graph, arguments)
         cut = cut_of(node, rows, arguments)
         key = self._key(node.name)
+        if not getattr(node.mark, "streams", False):
+            arguments = in_memory(arguments, but=() if cut is None else rows)
         if cut is not None:
 
             def of_rows(first: int, last: int) -> Any:  # Any: see above
@@ -289,7 +292,7 @@ class _Run:
             value = self._graph.fields.get(need.name)
             if isinstance(value, Missing):
                 value = None
-            elif type(value) is np.ndarray:
+            elif isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap):
                 value = value.view()
                 value.flags.writeable = False
             found[need.parameter] = value

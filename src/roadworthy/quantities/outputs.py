@@ -40,7 +40,7 @@ def outputs(
     return found
 
 
-@artifact()
+@artifact(streams=True)
 def output_kind(
     predictor: "Predictor",
     task: "Task",

@@ -1,6 +1,6 @@
 """From arrays (images, series, rows of numbers) and what the user says of them, to a subject."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,10 @@ from roadworthy.errors import UserError
 from roadworthy.subject.columns import Attribute, Column
 from roadworthy.subject.divide import Division, Rows, completed, drawn, sealed
 from roadworthy.subject.options import DataOptions
-from roadworthy.subject.problems import Problems, nearest
+from roadworthy.subject.problems import Problems, listed, nearest
 from roadworthy.subject.role_columns import are_people
 from roadworthy.subject.splitting import hashes_of_arrays, hashes_of_columns
+from roadworthy.subject.streamed import as_float64, in_chunks, in_own_type, is_streamed, rows_taken
 from roadworthy.subject.subject import Split, Subject
 from roadworthy.subject.table import ReadColumn, table_from_arrow
 from roadworthy.subject.target import Target, target_of
@@ -51,7 +52,8 @@ def subject_from_arrays(
     """Return the subject of arrays, without a model.
 
     Rows of up to 256 numbers are a table whose columns are called x0, x1, ...; all else, and whole
-    numbers for a trained model, which may be codes of tokens, is handed on as it is.
+    numbers for a trained model, which may be codes of tokens, is handed on as it is. The same holds of inputs that do
+    not fit in memory (`numpy.memmap`, `ParquetRows`, which names its columns): they are read in chunks and never copied.
 
     Parameters
     ----------
@@ -106,16 +108,25 @@ def _input_range(
         return (0.0, 255.0) if as_bytes else None
     low, high = stated
     for split, part in parts.items():
-        outside = (part.inputs < low) | (part.inputs > high)
-        if outside.any():
-            worst = part.inputs[outside][0]
-            rows = outside.reshape(len(outside), -1).any(axis=1)
+        rows = _rows_where(part.inputs, lambda rows: (rows < low) | (rows > high))
+        if len(rows):
+            first = np.asarray(part.inputs[rows[:1]])
+            worst = first[(first < low) | (first > high)][0]
             raise UserError(
-                f"{name}: inputs were said to run from {low:g} to {high:g}, but {int(rows.sum())} {split} rows "
-                f"hold values outside of it, the first {worst:g} in row {int(rows.argmax())} (counted from 0). "
+                f"{name}: inputs were said to run from {low:g} to {high:g}, but {len(rows)} {split} rows "
+                f"hold values outside of it, the first {worst:g} in row {rows[0]} (counted from 0). "
                 "State the range that the model is given, or mend the rows."
             )
     return stated
+
+
+def _rows_where(inputs: np.ndarray, is_meant: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the positions of the rows of which any value is meant; they are read in chunks."""
+    found = [
+        chunk.start + np.flatnonzero(is_meant(chunk.rows).reshape(len(chunk.rows), -1).any(axis=1))
+        for chunk in in_chunks(inputs)
+    ]
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _as_rows(part: Part) -> Part:
@@ -126,7 +137,8 @@ def _as_rows(part: Part) -> Part:
             target = target[:, 0]
         if target.ndim == 2 and _is_one_hot(target):
             target = target.argmax(axis=1)
-    return Part(np.asarray(part.inputs), target, part.beside)
+    inputs = part.inputs if is_streamed(part.inputs) else np.asarray(part.inputs)
+    return Part(inputs, target, part.beside)
 
 
 def _is_one_hot(target: np.ndarray) -> bool:
@@ -138,6 +150,10 @@ def _check(parts: Mapping[str, Part], options: DataOptions, problems: Problems) 
     if len(shapes) > 1:
         said = ", ".join(f"{split} {part.inputs.shape}" for split, part in parts.items())
         problems.add(f"rows of all splits must have one shape, and these differ: {said}")
+    named = {split: _names_of_columns(part.inputs) for split, part in parts.items()}
+    if len(set(named.values()) - {()}) > 1:
+        said = "; ".join(f"{split} {listed(names)}" for split, names in named.items())
+        problems.add(f"columns must be the same in the same order, and these differ: {said}")
     for split, part in parts.items():
         _check_part(split, part, problems)
     if options.roles.dropped or options.split is not None:
@@ -166,9 +182,8 @@ def _check_part(split: str, part: Part, problems: Problems) -> None:
             f"the inputs of {split} are {inputs.dtype}, not numbers; encode them as numbers, or "
             "give a table (pandas, pyarrow, CSV), in which text columns are categories"
         )
-    elif inputs.dtype.kind == "f" and np.isinf(inputs).any():
-        row = int(np.flatnonzero(np.isinf(inputs).reshape(len(inputs), -1).any(axis=1))[0])
-        problems.add(f"the inputs of {split} hold infinite values (first at index {row})")
+    elif inputs.dtype.kind == "f" and len(rows := _rows_where(inputs, np.isinf)):
+        problems.add(f"the inputs of {split} hold infinite values (first at index {rows[0]})")
     if target is None:
         if split != UNLABELLED:
             problems.add(f"{split} has no target; give (inputs, target)")
@@ -235,8 +250,14 @@ def _is_table(parts: Mapping[str, Part], options: DataOptions) -> bool:
 
 
 def _columns(parts: Mapping[str, Part]) -> tuple[Column, ...]:
-    width = next(iter(parts.values())).inputs.shape[1]
-    return tuple(Column(f"x{j}", "numeric") for j in range(width))
+    first = next(iter(parts.values())).inputs
+    names = _names_of_columns(first) or tuple(f"x{j}" for j in range(first.shape[1]))
+    return tuple(Column(name, "numeric") for name in names)
+
+
+def _names_of_columns(inputs: np.ndarray) -> tuple[str, ...]:
+    """Return the names that a `ParquetRows` brings; empty for an array."""
+    return tuple(getattr(inputs, "columns", ()))
 
 
 def _rows(
@@ -282,7 +303,7 @@ def _splits(
         inputs = _inputs_of(parts, rows)
         taken = {n: a.take(rows) for n, a in attributes.items()}
         splits[name] = Split(
-            inputs.astype(np.float64) if as_table else inputs,
+            as_float64(inputs) if as_table else in_own_type(inputs),
             target.values[rows],
             taken,
             _positions(parts, rows),
@@ -291,7 +312,7 @@ def _splits(
 
 
 def _unlabelled(part: Part, attributes: Mapping[str, Attribute], *, as_table: bool) -> Split:
-    inputs = part.inputs.astype(np.float64) if as_table else part.inputs
+    inputs = as_float64(part.inputs) if as_table else in_own_type(part.inputs)
     last = slice(-len(inputs), None)
     return Split(
         inputs, None, {n: Attribute(a.values[last], a.names) for n, a in attributes.items()}
@@ -305,7 +326,7 @@ def _inputs_of(parts: Mapping[str, Part], rows: np.ndarray) -> np.ndarray:
         n = len(part.inputs)
         here = rows[(rows >= start) & (rows < start + n)] - start
         if len(here):
-            pieces.append(part.inputs if len(here) == n else part.inputs[here])
+            pieces.append(rows_taken(part.inputs, here))
         start += n
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 

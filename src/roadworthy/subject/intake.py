@@ -22,6 +22,7 @@ from roadworthy.subject.own_code import own_code
 from roadworthy.subject.probe import probed
 from roadworthy.subject.problems import nearest
 from roadworthy.subject.random_answers import declared_random, said_of, steadied
+from roadworthy.subject.streamed import as_float64
 from roadworthy.subject.subject import Subject
 from roadworthy.subject.weights import (
     CONVERT,
@@ -295,7 +296,7 @@ def _takes_numbers_only(module: "nn.Module", subject: Subject) -> bool:
 
 def _as_numbers(subject: Subject) -> Subject:
     splits = {
-        name: split if split.inputs is None else replace(split, inputs=split.inputs.astype(float))
+        name: split if split.inputs is None else replace(split, inputs=as_float64(split.inputs))
         for name, split in subject.splits.items()
     }
     return replace(subject, splits=splits)

@@ -62,7 +62,9 @@ def subject_from(
     weights : path or mapping of name to tensor, optional
         Trained weights of a class of modules, or of a function that builds a module.
     train, validation, test : data, optional
-        Tables with a target column, (inputs, target) pairs, DataLoaders, Datasets, or files.
+        Tables with a target column, (inputs, target) pairs, DataLoaders, Datasets, or files. Inputs of a pair that
+        do not fit in memory may be a `numpy.memmap` or a `ParquetRows`: they are read batch by batch and never copied.
+        As with arrays in memory, rows of up to 256 numbers are a table, wider ones and images an array.
     data : data, optional
         Rows that are not yet divided, or a table with a split column.
     unlabelled : table, array of inputs, DataLoader or file, optional

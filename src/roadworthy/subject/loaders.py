@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from roadworthy.errors import UserError
 from roadworthy.subject.arrays import Part
 from roadworthy.subject.problems import listed
+from roadworthy.subject.streamed import is_streamed
 
 INPUT_KEYS = ("x", "inputs", "input", "image", "images", "features", "data", "pixel_values")
 TARGET_KEYS = ("y", "target", "targets", "label", "labels")
@@ -148,10 +149,13 @@ def _pair(batch: Any, name: str) -> tuple[np.ndarray, np.ndarray]:  # Any: what 
 
 
 def as_array(value: Any) -> np.ndarray:  # Any: a tensor, an array or a list
-    """Return a tensor, an array or a list as an array; bfloat16 is widened to float32."""
+    """Return a tensor, an array or a list as an array; bfloat16 is widened to float32.
+
+    What does not fit in memory (a memory-mapped array, a `ParquetRows`) is returned as it is.
+    """
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.dtype) in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"):
             value = value.float()
         return np.array(value.numpy())
-    return np.asarray(value)
+    return cast(np.ndarray, value) if is_streamed(value) else np.asarray(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from roadworthy.subject.streamed import in_chunks
 from roadworthy.subject.table import ReadColumn
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -49,9 +50,12 @@ def _bits(column: ReadColumn) -> np.ndarray:
 
 def hashes_of_arrays(inputs: np.ndarray) -> np.ndarray:
     """Return a hash of each row's bytes: (n,) uint64."""
-    rows = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
-    digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
-    return np.frombuffer(b"".join(digests), np.uint64) if digests else np.empty(0, np.uint64)
+    found = np.empty(len(inputs), np.uint64)
+    for chunk in in_chunks(inputs):
+        rows = np.ascontiguousarray(chunk.rows).reshape(len(chunk.rows), -1)
+        digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+        found[chunk.start : chunk.start + len(rows)] = np.frombuffer(b"".join(digests), np.uint64)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

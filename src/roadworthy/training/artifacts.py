@@ -18,7 +18,7 @@ Weights = Mapping[str, np.ndarray]
 STEPS = 1600  # of 256 rows: validation loss on Adult .274, as with twice the steps at half the rate
 
 
-@artifact(stored=False)
+@artifact(stored=False, streams=True)
 def default_network(
     task: "Task",
     modality: str,
@@ -43,7 +43,7 @@ def default_network(
     return Network(partial(DenseNetwork, shape), "default network for arrays")
 
 
-@artifact(stored=False)
+@artifact(stored=False, streams=True)
 def readable_network(
     task: "Task",
     modality: str,
@@ -72,7 +72,7 @@ def network(default_network: Network) -> Network:
     return default_network
 
 
-@artifact(stored=False)
+@artifact(stored=False, streams=True)
 def recipe(train_inputs: np.ndarray) -> Recipe:
     """How a model is trained where it came without a recipe and untrained.
 
@@ -93,7 +93,7 @@ def recipe(train_inputs: np.ndarray) -> Recipe:
     )
 
 
-@artifact(stored=False)
+@artifact(stored=False, streams=True)
 def trainer(
     network: Network,
     recipe: Recipe,
