@@ -46,7 +46,7 @@ def with_pseudo_labels(job: Job, weights: Mapping[str, np.ndarray]) -> Examples 
     if job.unlabelled is None or len(job.unlabelled) == 0:
         raise UserError(
             "The recipe asks for pseudo-labels, but there are no rows without a target. Give some as the split "
-            "`unlabelled`, or take `pseudo_labels` out of the recipe."
+            "`unlabelled` (--unlabelled FILE, subject_from(unlabelled=...)), or take `pseudo_labels` out of the recipe."
         )
     module = load(job.network, weights, job.device)
     p = class_probabilities(evaluate(module, job.unlabelled, job.device))

@@ -53,6 +53,7 @@ def pseudo_labels(subject: "Subject", strength: float) -> "Subject":
     Lee 2013, "Pseudo-Label"; one round, no class growing beyond its share. The strength is the doubt that is let pass: rows
     count whose class the model gives a probability of at least 1 - strength, after one temperature fitted to validation
     rows has made it as sure as it is right (Rizve et al. 2021, ICLR). Training rows stay as they are.
+    Rows without a target go in with `--unlabelled FILE`, or as `subject_from(unlabelled=...)`.
     """
     if strength == 0:
         return subject
