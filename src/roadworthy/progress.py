@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from roadworthy.engine import events
@@ -33,18 +33,10 @@ def display(asked: bool | None) -> "Silent":
     return Bars() if asked else Silent()
 
 
-class Silent:
+class Silent(AbstractContextManager["Silent"]):
     """Receives the engine's events and shows none."""
 
-    def __enter__(self) -> "Silent":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """End the display."""
 
     def receive(self, event: object) -> None:
@@ -102,12 +94,7 @@ class Bars(Silent):
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._bar.stop()
 
     def receive(self, event: object) -> None:

@@ -8,21 +8,21 @@ from typer.testing import CliRunner
 from roadworthy.cli import app
 
 
+def audited(file: Path, target: str, predicted: str, sensitive: str, only: str) -> tuple[int, str]:
+    """Audit recorded decisions; return the exit code and what was printed, on one line."""
+    asked = ("audit", "--predictions", str(file), "--target", target, "--predicted", predicted)
+    found = CliRunner().invoke(app, [*asked, "--sensitive", sensitive, "--only", only])
+    return found.exit_code, " ".join(found.output.split())
+
+
 @pytest.mark.slow
 def test_recorded_decisions_of_compas_are_found_unequal(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     file = data_dir / "tab_compas" / "compas_two_years.parquet"
-    said = CliRunner().invoke(
-        app,
-        [
-            *("audit", "--predictions", str(file), "--target", "two_year_recid"),
-            *("--predicted", "high_score", "--sensitive", "race", "--only", "equalized_odds_gap"),
-        ],
-    )
-    text = " ".join(said.output.split())
-    assert said.exit_code == 1
+    code, text = audited(file, "two_year_recid", "high_score", "race", "equalized_odds_gap")
+    assert code == 1
     assert "FAIL equalized_odds_gap" in text
     assert "By race, 72.0 % of African-American and 32.3 % of Other were decided" in text
     report = next(tmp_path.rglob("report.md")).read_text()
@@ -38,15 +38,9 @@ def test_base_rates_of_adult_are_those_published(
     monkeypatch.chdir(tmp_path)
     table = pq.read_table(data_dir / "tab_adult" / "adult.parquet", columns=["sex", "label"])
     pq.write_table(table.append_column("said", table["label"]), "adult.parquet")
-    said = CliRunner().invoke(
-        app,
-        [
-            *("audit", "--predictions", "adult.parquet", "--target", "label"),
-            *("--predicted", "said", "--sensitive", "sex"),
-            *("--only", "demographic_parity_gap,selection_ratio"),
-        ],
-    )
-    assert said.exit_code == 1
+    both = "demographic_parity_gap,selection_ratio"
+    code, _ = audited(Path("adult.parquet"), "label", "said", "sex", both)
+    assert code == 1
     # Of 48,842 rows: more than 50K earn .3038 of men and .1093 of women (difference .1945, ratio .360; README of the data).
     report = next(tmp_path.rglob("report.md")).read_text()
     assert "| sex: Male | 32,650 | 0.3038 |" in report
@@ -65,21 +59,17 @@ def test_base_rates_of_german_credit_are_those_published(
     columns = ["sex", "foreign-worker", "class-label"]
     table = pq.read_table(data_dir / "tab_german" / "german_credit.parquet", columns=columns)
     pq.write_table(table.append_column("said", table["class-label"]), "german.parquet")
-    said = CliRunner().invoke(
-        app,
-        [
-            *("audit", "--predictions", "german.parquet", "--target", "class-label"),
-            *("--predicted", "said", "--sensitive", "sex,foreign-worker"),
-            *("--only", "demographic_parity_gap"),
-        ],
+    groups = "sex,foreign-worker"
+    code, text = audited(
+        Path("german.parquet"), "class-label", "said", groups, "demographic_parity_gap"
     )
     # README of the data: good .6484 of women and .7232 of men; 963 of 1,000 are foreign workers, 37 are too few for a pass.
-    assert said.exit_code == 2
+    assert code == 2
     report = next(tmp_path.rglob("report.md")).read_text()
     assert "| sex: female | 310 | 0.6484 |" in report
     assert "| sex: male | 690 | 0.7232 |" in report
-    assert "37" in " ".join(said.output.split())
-    assert "Too few for a pass" in " ".join(said.output.split())
+    assert "37" in text
+    assert "Too few for a pass" in text
 
 
 @pytest.mark.slow
@@ -113,15 +103,10 @@ def test_a_bag_of_words_on_tweets_takes_more_of_one_dialect_for_abuse(
         }
     )
     pq.write_table(said, "tweets.parquet")
-    found = CliRunner().invoke(
-        app,
-        [
-            *("audit", "--predictions", "tweets.parquet", "--target", "label"),
-            *("--predicted", "said", "--sensitive", "dialect", "--only", "demographic_parity_gap"),
-        ],
+    code, text = audited(
+        Path("tweets.parquet"), "label", "said", "dialect", "demographic_parity_gap"
     )
-    text = " ".join(found.output.split())
-    assert found.exit_code == 1
+    assert code == 1
     assert "FAIL demographic_parity_gap" in text
     assert "African-American" in text
 
