@@ -7,9 +7,11 @@ import pytest
 
 from roadworthy.challenges.data_diversity.coverage import group_coverage
 from roadworthy.challenges.data_diversity.mitigations import (
+    as_many_rows_drawn_again,
     as_many_rows_weighed_up,
     reference_weights_of_shuffled_rows,
     rows_weighed_to_the_reference,
+    weak_slices_drawn_again,
     weak_slices_weighed_up,
 )
 from roadworthy.challenges.data_diversity.thinning import group_left_out, slice_thinned_out
@@ -66,6 +68,36 @@ def test_where_no_part_is_weak_there_is_nothing_to_weigh() -> None:
     none = conditions(np.zeros(N, np.int64))
     with pytest.raises(NotApplicable, match="collect some"):
         weak_slices_weighed_up(subject(), 1.0, none, conditions(VALIDATION), CORRECT)
+    rng = np.random.default_rng(0)
+    with pytest.raises(NotApplicable, match="collect some"):
+        weak_slices_drawn_again(subject(), 1.0, rng, none, conditions(VALIDATION), CORRECT)
+
+
+def test_rows_of_the_weak_part_are_drawn_again_and_all_others_stay() -> None:
+    before = subject()
+    numbered = replace(before.splits["train"], inputs=np.arange(N, dtype=np.float64)[:, None])
+    before = before.with_split("train", numbered)
+    given = conditions(TRAIN), conditions(VALIDATION), CORRECT
+    made = weak_slices_drawn_again(before, 3.0, np.random.default_rng(0), *given)
+    rows = made.splits["train"].inputs[:, 0].astype(int)
+    assert np.array_equal(rows[:N], np.arange(N))
+    assert np.bincount(rows, minlength=N).tolist() == [4 if c == 2 else 1 for c in TRAIN]
+    assert len(made.splits["train"].target) == made.splits["train"].n == N + 60
+    assert before.splits["train"].n == N
+    half = weak_slices_drawn_again(before, 0.5, np.random.default_rng(0), *given)
+    assert 0 < half.splits["train"].n - N < 20  # of 20 rows, each with a chance of a half
+
+
+def test_its_sham_draws_as_many_rows_from_anywhere() -> None:
+    before = subject()
+    numbered = replace(before.splits["train"], inputs=np.arange(N, dtype=np.float64)[:, None])
+    before = before.with_split("train", numbered)
+    given = conditions(TRAIN), conditions(VALIDATION), CORRECT
+    made = as_many_rows_drawn_again(before, 3.0, np.random.default_rng(0), *given)
+    rows = made.splits["train"].inputs[N:, 0].astype(int)
+    assert len(rows) == 60
+    assert (TRAIN[rows] == 2).mean() < 0.3
+    assert as_many_rows_drawn_again(before, 0.0, np.random.default_rng(0), *given) is before
 
 
 def groups(f: int, m: int) -> dict[str, Grouping]:

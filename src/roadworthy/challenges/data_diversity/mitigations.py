@@ -1,6 +1,6 @@
-"""Remedies where a part of the data is too few or badly answered: let its training rows count for more.
+"""Remedies where a part of the data is too few or badly answered: let its training rows count for more, or draw them again.
 
-Rows that are not there cannot be weighed: where a part has next to none, collect some (`targeted_collection`).
+Rows that are not there can be neither: where a part has next to none, collect some (`targeted_collection`).
 """
 
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ def weak_slices_weighed_up(
     """
     if strength == 0.0:
         return subject
-    weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
-    return weighed(subject, weights)
+    weak = _in_weak_slices(train_conditions, validation_conditions, validation_correct)
+    return weighed(subject, 1.0 + strength * weak)
 
 
 @sham()
@@ -60,8 +60,51 @@ def as_many_rows_weighed_up(
     """Let as many training rows count as much more, wherever they lie."""
     if strength == 0.0:
         return subject
-    weights = _by_slice(strength, train_conditions, validation_conditions, validation_correct)
-    return weighed(subject, rng.permutation(weights))
+    weak = _in_weak_slices(train_conditions, validation_conditions, validation_correct)
+    return weighed(subject, 1.0 + strength * rng.permutation(weak))
+
+
+@mitigation(
+    targets=("weak_slices", "unfair_slices"),
+    strengths=(1.0, 3.0, 9.0),
+    sham="as_many_rows_drawn_again",
+    repairs="slice_thinned_out",
+)
+def weak_slices_drawn_again(
+    subject: "Subject",
+    strength: float,
+    rng: Generator,
+    train_conditions: Conditions,
+    validation_conditions: Conditions,
+    validation_correct: np.ndarray,
+) -> "Subject":
+    """Draw the training rows of the parts in which validation rows are answered badly again, so that training meets them more often.
+
+    Parts are searched as `weak_slices` does, on all validation rows; a training row in one of them is there 1 + strength times, the
+    part of a copy by chance. On average that is what a weight does, but each step then meets these rows more often in place of a few with
+    large steps, which stochastic gradients bear better (An, Ying & Zhu 2021, ICLR, "Why resampling outperforms reweighting"). Copies add no
+    people: `group_coverage` is not a target. Present rows, labels, architecture and epochs stay, so that training takes longer.
+    """
+    if strength == 0.0:
+        return subject
+    weak = _in_weak_slices(train_conditions, validation_conditions, validation_correct)
+    return _drawn_again(subject, strength, weak, rng)
+
+
+@sham()
+def as_many_rows_drawn_again(
+    subject: "Subject",
+    strength: float,
+    rng: Generator,
+    train_conditions: Conditions,
+    validation_conditions: Conditions,
+    validation_correct: np.ndarray,
+) -> "Subject":
+    """Draw as many training rows again, wherever they lie: training takes as many steps."""
+    if strength == 0.0:
+        return subject
+    weak = _in_weak_slices(train_conditions, validation_conditions, validation_correct)
+    return _drawn_again(subject, strength, rng.permutation(weak), rng)
 
 
 @mitigation(
@@ -106,10 +149,10 @@ def reference_weights_of_shuffled_rows(
     return weighed(subject, rng.permutation(factors) ** strength)
 
 
-def _by_slice(
-    strength: float, train: Conditions, validation: Conditions, correct: np.ndarray
+def _in_weak_slices(
+    train: Conditions, validation: Conditions, correct: np.ndarray
 ) -> np.ndarray:
-    """Return what each training row counts: (n,), mean 1."""
+    """Return which training rows lie in a part that validation rows speak against: (n,) bool."""
     found = search(validation, ~np.asarray(correct), floor=LEAST_ROWS)
     if not found:
         raise NotApplicable(
@@ -120,7 +163,18 @@ def _by_slice(
         raise NotApplicable(
             "no training row lies in the parts that are answered badly: collect some"
         )
-    return 1.0 + strength * inside
+    return inside
+
+
+def _drawn_again(
+    subject: "Subject", strength: float, chosen: np.ndarray, rng: Generator
+) -> "Subject":
+    """Return a subject whose chosen training rows are there 1 + strength times, after the others."""
+    members = np.flatnonzero(chosen)
+    whole, rest = divmod(strength, 1.0)
+    copies = np.repeat(members, int(whole) + (rng.random(len(members)) < rest))
+    rows = np.concatenate([np.arange(len(chosen)), copies])
+    return subject.with_split("train", subject.splits["train"].take(rows)).retrained()
 
 
 def _raked(subject: "Subject", train: Groups, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
