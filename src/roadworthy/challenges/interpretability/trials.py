@@ -1,6 +1,6 @@
 """What explanations are put through: parts removed, weights scrambled, inputs nudged, other methods asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,18 +129,18 @@ def rival_attributions(
     attribution_methods: Mapping[str, str],
     attribution_seed: int,
 ) -> Mapping[str, np.ndarray]:
-    """Attributions of some rows by every method that fits, chance among them, by name: (r, p) float32 each."""
+    """Attributions of some rows by every method that fits, chance among them, by name: (r, p) float32 each.
+
+    A method that refuses these rows, having fitted those that it was tried on, is not among them.
+    """
     rows = Explained(
         explained_inputs[rival_rows],
         explained_classes[rival_rows],
         explained_ids[rival_rows],
         attribution_seed,
     )
-    return {
-        name: positions_of(explainer.by(name, rows, attribution_reference).values)
-        for name, unfit in attribution_methods.items()
-        if not unfit
-    }
+    fit = [name for name, reason in attribution_methods.items() if not reason]
+    return dict(_by_each(explainer, fit, rows, attribution_reference))
 
 
 @artifact(per="split", cost="attack")
@@ -170,6 +170,17 @@ def rival_gains(
         name: explainer.gains(values, rows, attribution_reference)
         for name, values in rival_attributions.items()
     }
+
+
+def _by_each(
+    explainer: Explaining, names: Sequence[str], rows: Explained, reference: Facts
+) -> Iterator[tuple[str, np.ndarray]]:
+    for name in names:
+        try:
+            found = explainer.by(name, rows, reference)
+        except NotApplicable:  # of one method; the others have something to say
+            continue
+        yield name, positions_of(found.values)
 
 
 def distances(inputs: np.ndarray, reference: Facts) -> np.ndarray:
