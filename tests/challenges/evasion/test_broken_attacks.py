@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import roadworthy
 from roadworthy import cli
-from roadworthy.engine import Registry, Store, artifact, check
+from roadworthy.challenges.evasion.raising_faults import attack_that_raises_half_way
+from roadworthy.engine import Registry, Store, artifact, check, compute
 from roadworthy.procedures.audit import audit
 from roadworthy.results import AtMost, Finding, Measurement
 from roadworthy.statistics import rate
-from roadworthy.subject import Split, Subject, Task
+from roadworthy.subject import Split, Subject, Task, builtin_subject, fields_of
 
 ROWS = Split(None, np.zeros(20, np.int64), recorded={"predicted": np.zeros(20, np.int64)})
 SUBJECT = '''
@@ -70,6 +72,31 @@ def test_an_attack_that_raises_half_way_ends_in_3_and_the_page_says_what_broke(
     assert "What broke" in page
     assert "1 check broke" in page
     assert "the accelerator fell off the bus" in page
+
+
+@pytest.mark.parametrize("severity", [0.0, 1.0])
+def test_the_planted_break_is_an_error_and_the_same_model_without_it_a_number(
+    severity: float,
+) -> None:
+    registry = Registry.discover()
+    plain = builtin_subject("digits")
+    known = compute(registry, fields_of(plain), ["network", "weights"])
+    planted = attack_that_raises_half_way(
+        plain, severity, known["network"].value, known["weights"].value
+    )
+    assert (planted is plain) == (severity == 0.0)
+    asked = {"only": ("adversarial_error", "errors_left"), "store": None, "progress": False}
+    report = roadworthy.audit(planted, profile="quick", **asked)
+    findings = {finding.check: finding for finding in report.audit.findings}
+    attacked, answered = (findings[name] for name in asked["only"])
+    assert answered.value is not None
+    if severity:
+        assert attacked.verdict == "error"
+        assert attacked.value is None
+        assert "planted: the model breaks in the middle of an attack" in attacked.reason
+        assert report.audit.exit_code == (1 if answered.verdict == "fail" else 3)
+    else:
+        assert attacked.verdict == "pass"
 
 
 def test_an_eps_that_is_no_share_is_told_as_the_users_to_mend(

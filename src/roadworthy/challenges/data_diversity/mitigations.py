@@ -149,9 +149,7 @@ def reference_weights_of_shuffled_rows(
     return weighed(subject, rng.permutation(factors) ** strength)
 
 
-def _in_weak_slices(
-    train: Conditions, validation: Conditions, correct: np.ndarray
-) -> np.ndarray:
+def _in_weak_slices(train: Conditions, validation: Conditions, correct: np.ndarray) -> np.ndarray:
     """Return which training rows lie in a part that validation rows speak against: (n,) bool."""
     found = search(validation, ~np.asarray(correct), floor=LEAST_ROWS)
     if not found:

@@ -42,7 +42,8 @@ def rows_within_reach(
 ) -> "Subject":
     """Move each test row so near to another class that the adversary reaches it, with probability s.
 
-    On the linear network of the control, so that s is the share of rows that can be turned, exactly.
+    On the linear network of the control, so that s is the share of rows that can be turned, exactly. What is turned are the rows with the
+    smaller lead: at a half, the network is robust on the easy half alone.
     """
     if severity == 0.0:
         return subject

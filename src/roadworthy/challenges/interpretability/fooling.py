@@ -35,7 +35,7 @@ class Fooling(nn.Module):
     def prepare(self, inputs: Tensor) -> None:
         """Learn from training rows (n, ...) what a real row is, and prepare the network inside."""
         if hasattr(self.module, "prepare"):
-            self.module.prepare(inputs)
+            self.module.prepare(inputs)  # type: ignore[operator]  # a hook, see Network
         rows = inputs[:MOST_ROWS].flatten(1).float()
         self.mean.copy_(rows.mean(dim=0))
         _, sizes, directions = torch.linalg.svd(rows - self.mean, full_matrices=False)
