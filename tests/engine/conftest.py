@@ -22,13 +22,13 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
-    perf_counter = monotonic
+    perf_counter = process_time = monotonic
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for name in ("run", "recall"):
+    for name in ("run", "stopwatch"):
         monkeypatch.setattr(sys.modules[f"roadworthy.engine.{name}"], "time", made)
     return made
 

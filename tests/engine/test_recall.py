@@ -162,7 +162,7 @@ def took(name: str, store: Store) -> float | None:
 
 @pytest.fixture
 def passing(clock: Any) -> None:
-    clock.perf_counter = lambda: PASSING[0]
+    clock.perf_counter = clock.process_time = lambda: PASSING[0]
 
 
 @pytest.mark.usefixtures("passing")
@@ -172,6 +172,16 @@ def test_a_part_that_is_found_took_what_it_took_when_it_was_made(tmp_path: Path)
     assert took("the_second", Store(tmp_path)) == 2.0  # which is found itself now
     assert took("one_by_one", Store(tmp_path)) == 6.0
     assert took("the_second", Store()) == 7.0  # alone
+
+
+@pytest.mark.parametrize(("on_the_clock", "of_the_processor"), [(5.0, 1.0), (1.0, 5.0)])
+def test_what_it_took_is_neither_what_others_did_meanwhile_nor_the_sum_over_threads(
+    clock: Any, tmp_path: Path, on_the_clock: float, of_the_processor: float
+) -> None:
+    clock.perf_counter = lambda: on_the_clock * PASSING[0]
+    clock.process_time = lambda: of_the_processor * PASSING[0]
+    assert took("one_by_one", Store(tmp_path)) == 6.0
+    assert took("the_second", Store(tmp_path)) == 2.0
 
 
 @pytest.mark.usefixtures("passing")

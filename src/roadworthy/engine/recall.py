@@ -4,7 +4,6 @@ An artifact that trains forty networks is one node of the graph; its parts are k
 shared with other artifacts one by one, so that a killed run loses at most the part it was at.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from roadworthy.engine.identity import Fingerprint, Identifier, base_versions
 from roadworthy.engine.progress import Listener, heard_by, listening
+from roadworthy.engine.stopwatch import Stopwatch
 from roadworthy.engine.store import Store
 
 UNFINISHED = "unfinished"
@@ -148,12 +148,12 @@ def _timed(parts: Iterable[tuple[int, Any]], *, alone: bool) -> Iterator[_Made]:
     making = iter(parts)
     while True:
         steps = _Steps(heard_by())
-        start = time.perf_counter()
+        stopwatch = Stopwatch()
         with listening(steps.hear):
             made = next(making, None)
         if made is None:
             return
-        seconds = time.perf_counter() - start
+        seconds = stopwatch.seconds
         yield _Made(*made, seconds if alone or steps.were_single else None)
 
 

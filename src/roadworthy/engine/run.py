@@ -25,6 +25,7 @@ from roadworthy.engine.registry import Registry
 from roadworthy.engine.rows import computed_by_rows, cut_of, row_parameters
 from roadworthy.engine.seeds import generator
 from roadworthy.engine.shape import verified
+from roadworthy.engine.stopwatch import Stopwatch
 from roadworthy.engine.store import Store
 from roadworthy.engine.streamed import in_memory
 from roadworthy.errors import NotApplicable, UserError
@@ -339,19 +340,19 @@ class _Stopwatch:
     """How long a node takes, and how long its parts took that were there already."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
+        self._start, self._work = time.perf_counter(), Stopwatch()
         self.elsewhere: list[float | None] = []
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Since it began, on the clock."""
         return time.perf_counter() - self._start
 
     @cached_property
     def took(self) -> float | None:
-        """All seconds behind its value, when first asked for; None where those of a part are not known."""
+        """All seconds of work behind its value, when first asked for; None where those of a part are not known."""
         known = [each for each in self.elsewhere if each is not None]
-        return self.seconds + sum(known) if len(known) == len(self.elsewhere) else None
+        return self._work.seconds + sum(known) if len(known) == len(self.elsewhere) else None
 
 
 def _over_budget(name: str) -> Outcome:
