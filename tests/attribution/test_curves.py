@@ -47,6 +47,29 @@ def test_a_low_number_is_explained_by_what_lowers_it(explained) -> None:
     assert sizes[0, 0, 0].tolist() == [1.0, -1.0, 0.0]  # the largest size is not turned round
 
 
+@pytest.mark.parametrize("shared_filler", [True, False])
+def test_versions_that_are_the_same_are_asked_once_and_count_as_often(
+    explained, built, seeded, shared_filler
+) -> None:
+    network = built(nn.Sequential(nn.Flatten(), nn.Linear(2 * 36, 5), nn.Tanh(), nn.Linear(5, 3)))
+    inputs = seeded((30, 2, 6, 6)).clamp_min(0.3) - 0.3  # more than half is background
+    inputs[:, :, :2] = 0.0
+    filler = torch.zeros(1, 2, 6, 6) if shared_filler else inputs.flip(0)
+    ranks = order_of(seeded((30, 36), 2))
+    with explained(network, inputs) as (model, points):
+        worth = Worth(torch.where(torch.arange(30) % 2 == 0, 1.0, -1.0), 2.0)
+        model.passes.forward = 0
+        found = removal_curve(model, points, filler, ranks, worth, most=12)
+        asked = model.passes.forward
+        for k, gone in enumerate(steps_of(36, 12)):
+            kept = (ranks >= gone).view(-1, 1, 6, 6)
+            logits = model.logits(torch.where(kept, inputs, filler))
+            expected = worth(logits, points.labels, torch.arange(30))
+            assert found[:, k].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert asked < 30 * 13
+    assert found.shape == (30, 13)
+
+
 def test_order_is_of_signed_values_and_ties_go_to_the_first() -> None:
     assert order_of(torch.tensor([[0.5, -2.0, 0.5, 3.0]])).tolist() == [[1, 3, 2, 0]]
 

@@ -43,10 +43,9 @@ class Worth:
         off = model.logits(points.inputs)[:, 0] - model.logits(reference)[:, 0]
         return cls(torch.where(off < 0, -1.0, 1.0), spread)
 
-    def __call__(self, logits: Tensor, classes: Tensor) -> Tensor:
-        """Return the worth of outputs of each row in turn, several times over: (k * n,)."""
-        times = len(classes) // max(len(self.sign), 1)
-        return probability(logits, classes) * self.sign.repeat(times) / self.spread
+    def __call__(self, logits: Tensor, classes: Tensor, rows: Tensor) -> Tensor:
+        """Return the worth of outputs (m, c) for these classes of these rows: (m,)."""
+        return probability(logits, classes) * self.sign[rows] / self.spread
 
 
 def order_of(attributions: Tensor) -> Tensor:
@@ -96,15 +95,35 @@ def removal_curve(
         torch.int16 if ranks.shape[1] < 1 << 15 else torch.int32
     )  # comparing int64 took most of the time
     of_value = ranks.to(narrow)[:, parts.of_value].view(-1, *shape)
-    gone = steps_of(ranks.shape[1], most).to(narrow)
-    size = max(1, VALUES_AT_A_TIME // max(1, prod(shape) * len(points)))
-    found: list[Tensor] = []
-    for first in range(0, len(gone), size):
-        some = gone[first : first + size].view(-1, 1, *[1] * len(shape))
-        versions = torch.where(of_value < some, filler, points.inputs)  # (k, n, ...)
-        logits = model.logits(versions.flatten(0, 1))
-        found.append(worth(logits, points.labels.repeat(len(some))).view(len(some), -1))
-    return torch.cat(found).T
+    gone = steps_of(ranks.shape[1], most)
+    differs = _differing(points.inputs, filler, ranks, gone, parts)  # (k + 1, n)
+    asked = differs.nonzero()  # (m, 2): step and row
+    found = torch.empty(len(asked))
+    size = max(1, VALUES_AT_A_TIME // max(1, prod(shape)))
+    for first in range(0, len(asked), size):
+        step, row = asked[first : first + size].T
+        limit = gone.to(narrow)[step].view(-1, *[1] * len(shape))
+        removed = filler if len(filler) == 1 else filler[row]
+        versions = torch.where(of_value[row] < limit, removed, points.inputs[row])
+        found[first : first + size] = worth(model.logits(versions), points.labels[row], row)
+    # Where nothing differs, what was found last still holds.
+    place = torch.zeros(differs.shape, dtype=torch.int64)
+    place[differs] = torch.arange(len(asked))
+    return found[place.cummax(dim=0).values].T if len(asked) else found.view(0, len(gone))
+
+
+def _differing(
+    inputs: Tensor, filler: Tensor, ranks: Tensor, gone: Tensor, parts: Parts
+) -> Tensor:
+    """Return at which steps a version of a row differs from the one before: (k + 1, n) bool, the first always.
+
+    What is removed may be what it becomes, as the background of an image: such versions need not be asked about again.
+    """
+    changes = parts.summed((inputs != filler).float())  # (n, p)
+    step = torch.searchsorted(gone, ranks, right=True)
+    found = torch.zeros(len(inputs), len(gone)).scatter_add_(1, step, changes)
+    found[:, 0] = 1.0
+    return (found > 0).T
 
 
 def faithfulness_curves(
