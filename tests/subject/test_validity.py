@@ -53,7 +53,10 @@ def test_what_contradicts_itself_is_named(given, said) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"schedule": "linear"}, 'Recipe.schedule is \'linear\'; "constant" or "cosine" was expected'),
+        (
+            {"schedule": "linear"},
+            'Recipe.schedule is \'linear\'; "constant" or "cosine" was expected',
+        ),
         ({"optimizer": "adam"}, 'Did you mean "adamw"?'),
         ({"learning_rate": -1.0}, "Recipe.learning_rate is -1.0; a finite number of at least 0"),
         ({"learning_rate": float("nan")}, "Recipe.learning_rate is nan"),
