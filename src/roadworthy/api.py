@@ -295,7 +295,7 @@ def subject_of(model: Any, data: Mapping[str, Any]) -> Subject:  # Any: see `aud
         return load_subject(str(model))
     from roadworthy.subject.live import subject_from
 
-    return subject_from(model, **data)
+    return require_valid(subject_from(model, **data))
 
 
 def records_for(subject: Subject, registry: engine.Registry) -> "Callable[[str], Record | None]":

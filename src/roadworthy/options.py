@@ -110,7 +110,9 @@ Set = Annotated[
     _option(RUNS, "An option of a check or artifact", "--set", metavar="NAME.OPTION=VALUE"),
 ]
 Device = Annotated[str | None, _option(RUNS, "cpu, cuda, cuda:1, mps", metavar="NAME")]
-Seed = Annotated[int | None, _option(RUNS, "Of every random choice", metavar="N")]
+Seed = Annotated[
+    int | None, _option(RUNS, "Of every random choice outside of training", metavar="N")
+]
 Store = Annotated[
     Path | None, _option(RUNS, "Folder of what was computed before", metavar="FOLDER")
 ]

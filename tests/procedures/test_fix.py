@@ -15,7 +15,11 @@ from roadworthy.errors import NotApplicable, UserError
 from roadworthy.procedures.audit import Request
 from roadworthy.procedures.fix import FixRun, Means, fix
 from roadworthy.procedures.fix.changes import changes_between
+from roadworthy.procedures.fix.combination import best_two
 from roadworthy.procedures.fix.reseeding import starts_alike
+from roadworthy.procedures.fix.trial import tried
+from roadworthy.procedures.fix.workshop import Workshop
+from roadworthy.procedures.proof import ProofLog
 from roadworthy.procedures.stored import STORED
 from roadworthy.quantities import identity
 from roadworthy.results import AtMost, Candidate, Effect, Estimate, Measurement
@@ -492,6 +496,59 @@ def test_two_accepted_remedies_are_measured_together() -> None:
     assert effect(found, "claimed_too_much", both.mitigation).difference is not None
     assert both.sham == "the same model trained again with other seeds + shaken"
     assert {e.mitigation for e in found.fix.effects} == {"cooled", "less_noise", both.mitigation}
+
+
+@artifact(stored=False)
+def network() -> Network:
+    """Architecture, where none was given."""
+    return Network(tiny, "toy")
+
+
+@artifact(stored=False)
+def recipe() -> Recipe:
+    """How it is trained, where nobody said."""
+    return Recipe(learning_rate=5.0, weight_decay=0.0)
+
+
+@mitigation(targets="share_wrong", strengths=(1.0,))
+def silent_where_unsure(subject: Subject, strength: float) -> Subject:
+    """Give no answer below a threshold."""
+    return replace(subject, decision_rule=DecisionRule("abstain", 0.7))
+
+
+@mitigation(targets="share_wrong", strengths=(1.0,))
+def answers_in_sets(subject: Subject, strength: float) -> Subject:
+    """Give all classes above a threshold."""
+    return replace(subject, decision_rule=DecisionRule("set", 0.3))
+
+
+def workshop(subject: Subject, *more: Any) -> Workshop:
+    registry = Registry.of(*BASE, *more)
+    return Workshop(subject, registry, Store(None, records=STORED), Request(), MEANS)
+
+
+def test_what_a_second_remedy_leaves_alone_stays_that_of_the_subject() -> None:
+    """A network and a recipe that are only lent to a remedy would change the identity of the weights."""
+    shop = workshop(
+        toy(network=None, recipe=None), network, recipe, silent_where_unsure, answers_in_sets
+    )
+    known = shop.registry.mitigations
+    once = shop.applied(known["silent_where_unsure"], 1.0)
+    twice = shop.applied(known["answers_in_sets"], 1.0, once)
+    assert (twice.network, twice.recipe) == (None, None)
+    assert shop.key(twice) == shop.key(shop.applied(known["answers_in_sets"], 1.0))
+
+
+def test_of_two_remedies_that_decide_otherwise_no_pair_is_made_as_one_undoes_the_other() -> None:
+    shop = workshop(toy(), silent_where_unsure, answers_in_sets, cooled)
+    one, other, third = (
+        tried(shop, ProofLog(None), shop.registry.mitigations[name], "share_wrong", ["share_wrong"])
+        for name in ("silent_where_unsure", "answers_in_sets", "cooled")
+    )
+    assert best_two([one, other], None) is None
+    pair = best_two([one, other, third], None)
+    assert pair is not None
+    assert third in pair
 
 
 def test_the_control_of_two_remedies_is_both_of_their_shams() -> None:

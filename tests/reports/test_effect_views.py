@@ -4,6 +4,7 @@ import csv as reader
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 import synthetic_effects as made
@@ -146,3 +147,21 @@ def test_a_comparison_of_nothing_is_a_header() -> None:
     assert r"\bottomrule" in reports.comparison_latex(nothing)
     assert "no checks" in reports.comparison_html(nothing)
     assert reports.comparison_markdown(nothing)
+
+
+def test_an_accepted_repair_says_which_descriptions_it_changed_beyond_chance() -> None:
+    unanswered = ("unanswered", "uncertainty", "Rows without an answer", "share of test rows", 0.1, "neither", None, 0.02)  # fmt: skip
+    asked = ("asked_again", "uncertainty", "Rows asked twice", "share of test rows", 0.2, "neither", None, 0.02)  # fmt: skip
+    fix = made.full()
+    more = [
+        made.effect("temperature_scaling", unanswered, 0.4),
+        made.effect("temperature_scaling", asked, 0.03),  # from -0.01 to 0.07: chance
+        made.effect("dropout", unanswered, 0.3),  # rejected
+    ]
+    fix = replace(fix, effects=(*fix.effects, *more))
+    printed = shown(reports.fix_console(fix), 100).replace("\u00a0", " ")
+    assert printed.count("i also changes: unanswered 10.0 % → 50.0 %") == 1
+    assert printed.count("i also changes") == 1
+    assert "It also changes unanswered from 10.0 % to 50.0 %." in reports.fix_markdown(fix).replace(
+        "\u00a0", " "
+    )

@@ -51,3 +51,10 @@ def test_pictures_are_svg_files_that_the_text_shows() -> None:
         assert ET.fromstring(picture).tag.endswith("svg")
         assert "var(--" not in picture
         assert len(picture) < 60_000
+
+
+def test_how_the_rows_were_read_is_said_for_those_who_saw_nothing_printed() -> None:
+    audit = made.full()
+    note = "no validation rows are marked: 60 of 300 training rows were set aside for validation"
+    audit = replace(audit, subject=replace(audit.subject, notes=(note,)))
+    assert "No validation rows are marked: 60 of 300 training rows were set" in markdown(audit)

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from roadworthy.errors import UserError
-from roadworthy.subject import Attribute, Column, Roles, Split, Subject, Task, builtin_subject
+from roadworthy.subject import (
+    Attribute,
+    Column,
+    Recipe,
+    Roles,
+    Split,
+    Subject,
+    Task,
+    builtin_subject,
+)
 from roadworthy.subject.validity import require_valid
 
 TASK = Task("binary", ("a", "b"), 1)
@@ -39,3 +48,33 @@ def test_what_contradicts_itself_is_named(given, said) -> None:
     with pytest.raises(UserError) as caught:
         require_valid(given)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"schedule": "linear"},
+            'Recipe.schedule is \'linear\'; "constant" or "cosine" was expected',
+        ),
+        ({"optimizer": "adam"}, 'Did you mean "adamw"?'),
+        ({"learning_rate": -1.0}, "Recipe.learning_rate is -1.0; a finite number of at least 0"),
+        ({"learning_rate": float("nan")}, "Recipe.learning_rate is nan"),
+        ({"batch_size": 0}, "Recipe.batch_size is 0; a whole number of at least 1 was expected"),
+        ({"epochs": 2.5}, "Recipe.epochs is 2.5"),
+        ({"patience": 0}, "a whole number of at least 1 or None was expected"),
+        ({"clip_norm": -1.0}, "Recipe.clip_norm is -1.0; a finite number above 0 or None"),
+        ({"label_smoothing": 1.5}, "Recipe.label_smoothing is 1.5; a share from 0 to 1"),
+        ({"momentum": 2.0}, "Recipe.momentum is 2.0; a share of at least 0 and below 1"),
+        ({"dropout": 1.0}, "Recipe.dropout is 1.0; a share of at least 0 and below 1 or None"),
+    ],
+)
+def test_a_recipe_that_would_be_followed_in_silence_is_refused(given, said) -> None:
+    with pytest.raises(UserError) as caught:
+        require_valid(subject(recipe=Recipe(**given)))
+    assert said in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers_in_a_recipe() -> None:
+    recipe = Recipe(epochs=np.int64(3), learning_rate=np.float32(0.01), clip_norm=None)
+    assert require_valid(subject(recipe=recipe)).recipe is recipe

@@ -281,7 +281,8 @@ class AuditSection(Section):
         description='Time to spend, like "90s", "10m" or "1h30m"; the rest is not run.',
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
-        default=0, description="Of every random choice."
+        default=0,
+        description="Of every random choice outside of training, whose seed is the recipe's.",
     )
     device: Text = Field(
         default="cpu", description='Where models run: "cpu", "cuda", "cuda:1", "mps".'

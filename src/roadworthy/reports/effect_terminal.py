@@ -141,6 +141,9 @@ def _candidate(fix: Fix, candidate: Candidate) -> Iterator[Line]:
             names = ", ".join(f"{effect_words.in_sentence(e.check)}{_brief(e)}" for e in found)
             head = f"  {EFFECTS[state].symbol} {EFFECTS[state].word.lower()}: "
             yield text(head, STYLE[state]), text(names)
+    if changed := effect_words.also_changed(fix, candidate):
+        said = [f"{effect_words.in_sentence(e.check)} {effect_words.passage(e)}" for e in changed]
+        yield text("  i also changes: ", STYLE["noted"]), text(effect_words.listed(said))
     if cost := cost_words.cost_line(candidate):
         yield indent, text(cost, "dim")
 

@@ -266,6 +266,17 @@ def target_effect(fix: Fix, candidate: Candidate) -> Effect | None:
     return next((e for e in fix.effects if (e.mitigation, e.check) == of), None)
 
 
+def also_changed(fix: Fix, candidate: Candidate) -> list[Effect]:
+    """Give the descriptions that an accepted repair changed beyond chance.
+
+    Fewer mistakes are no news without how many rows are no longer answered.
+    """
+    if not candidate.accepted:
+        return []
+    noted = (e for e in effects_of(fix, candidate.mitigation) if state_of(e) == "noted")
+    return [e for e in noted if e.difference and not e.difference.low <= 0 <= e.difference.high]
+
+
 def fix_headline(fix: Fix) -> tuple[Verdict, str]:
     """Say in one sentence how many repairs are accepted."""
     accepted = sum(c.accepted for c in fix.candidates)
@@ -298,7 +309,16 @@ def gist(fix: Fix, candidate: Candidate) -> str:
     return (
         f"{name} brings {target} from {passage(effect).replace(' → ', ' to ')}, "
         f"{amount_words(effect)}, and {harm_words(effects_of(fix, candidate.mitigation))}."
+        f"{_also(fix, candidate)}"
     )
+
+
+def _also(fix: Fix, candidate: Candidate) -> str:
+    said = [
+        f"{in_sentence(e.check)} from {passage(e).replace(' → ', ' to ')}"
+        for e in also_changed(fix, candidate)
+    ]
+    return f" It also changes {listed(said)}." if said else ""
 
 
 def rest_words(fix: Fix) -> str:

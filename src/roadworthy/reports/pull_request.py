@@ -32,6 +32,7 @@ def markdown(audit: Audit, pictures: str | None = None) -> str:
         *_section(audit, "inconclusive", "What is undecided", pictures),
         _all_checks(audit),
         _many(audit),
+        _reading(audit),
         f"<sub>roadworthy {raw(audit.roadworthy_version)}, seed {audit.seed}, subject "
         f"{raw(audit.subject.key)}. The whole record is in audit.json.</sub>",
     ]
@@ -149,6 +150,12 @@ def _many(audit: Audit) -> str:
     return "\n".join(
         folded("Many verdicts at once", [safe(s) for s in wording.multiplicity_words(audit)])
     )
+
+
+def _reading(audit: Audit) -> str:
+    """Say where the rows of a split came from, among others: only here where nothing was printed."""
+    said = [f"- {safe(wording.sentence(note))}" for note in audit.subject.notes]
+    return "\n".join(folded("How the data were read", said)) if said else ""
 
 
 def folded(title: str, lines: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from roadworthy.subject.problems import Problems, listed, rows_named
+from roadworthy.subject.recipe_validity import problems_of
 from roadworthy.subject.subject import Split, Subject
 
 
@@ -24,6 +25,9 @@ def require_valid(subject: Subject) -> Subject:
         problems.add(f"Task.positive is {task.positive}, and there are {len(task.classes)} classes")
     if not subject.splits:
         problems.add("there are no splits; give at least a test Split")
+    if subject.recipe is not None:
+        for problem in problems_of(subject.recipe):
+            problems.add(problem)
     for name, split in subject.splits.items():
         _check(name, split, subject, problems)
     named = {*subject.roles.sensitive, subject.roles.entity, subject.roles.time} - {None}

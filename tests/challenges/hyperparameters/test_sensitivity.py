@@ -15,6 +15,7 @@ from roadworthy.challenges.hyperparameters.sensitivity import (
     seed_answers,
     seed_sensitivity,
 )
+from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Curve, Intervals, Measurement
 from roadworthy.statistics import judge
 from roadworthy.subject import Recipe, Task
@@ -127,3 +128,10 @@ def test_settings_are_compared_on_twenty_five_hundred_rows_at_most() -> None:
 
 def test_labels_are_what_rows_say() -> None:
     assert labels_of(np.array([0.0, 4.0])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("task", [TASK, Task("regression")])
+def test_trainings_that_all_diverge_do_not_agree_with_each_other(rows: Rows, task: Task) -> None:
+    trainer = KnownTrainer(lambda recipe: np.inf, RECIPE)
+    with pytest.raises(NotApplicable, match="all of 5 trainings with other seeds diverged"):
+        seed_answers(trainer, rows["tuning_rows"], rows["test_inputs"], task)

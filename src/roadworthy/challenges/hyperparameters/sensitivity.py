@@ -44,11 +44,18 @@ def seed_answers(
 ) -> np.ndarray:
     """Answers for test rows of the subject's recipe with at least 5 seeds: (s, n), codes or numbers.
 
-    A training that diverged answers -1, or NaN for numbers.
+    A training that diverged answers -1, or NaN for numbers; where all did, nothing is there to compare.
     """
     recipes = [with_seed(trainer.recipe, i) for i in range(max(LEAST_SEEDS, seeds))]
     is_class = task.is_classification
-    return np.stack(answers_of(trainer, recipes, tuning_rows, test_inputs, is_class=is_class))
+    found = np.stack(answers_of(trainer, recipes, tuning_rows, test_inputs, is_class=is_class))
+    # Trainings without an answer would agree with each other in all rows: the best of results.
+    if ((found == -1) if is_class else ~np.isfinite(found)).all():
+        raise NotApplicable(
+            f"all of {len(recipes)} trainings with other seeds diverged, so none can be compared: lower the "
+            "learning rate of the recipe, or set its clip_norm"
+        )
+    return found
 
 
 @artifact(cost="training")

@@ -8,17 +8,28 @@ from roadworthy.procedures.fix.workshop import OutOfTime, Workshop
 from roadworthy.procedures.proof import ProofLog
 from roadworthy.procedures.transforms import CannotApply
 from roadworthy.results import Candidate, Cost, Difference
-from roadworthy.subject import Subject
+from roadworthy.subject import DecisionRule, Subject
 
 
-def best_two(accepted: Sequence[Tried]) -> tuple[Tried, Tried] | None:
-    """Return the two with the clearest improvements, of different targets where there are such."""
+def best_two(accepted: Sequence[Tried], rule: DecisionRule | None) -> tuple[Tried, Tried] | None:
+    """Return the two with the clearest improvements, of different targets where there are such.
+
+    A subject has one rule of decision, `rule` before any repair: of two that set it the later would undo the other.
+    """
     ranked = sorted(accepted, key=_clarity, reverse=True)
-    if len(ranked) < 2:
+    if not ranked:
         return None
-    first = ranked[0]
-    others = [t for t in ranked[1:] if t.candidate.target != first.candidate.target]
-    return first, (others or ranked[1:])[0]
+    first, *rest = ranked
+    if _decides(first, rule):
+        rest = [t for t in rest if not _decides(t, rule)]
+    if not rest:
+        return None
+    others = [t for t in rest if t.candidate.target != first.candidate.target]
+    return first, (others or rest)[0]
+
+
+def _decides(found: Tried, rule: DecisionRule | None) -> bool:
+    return found.proposed is not None and found.proposed.made.decision_rule != rule
 
 
 def combined(

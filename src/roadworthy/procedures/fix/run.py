@@ -179,7 +179,8 @@ def _try_all(
             found = tried(shop, log, marked, target, checks)
             progress.tried.append(found)
             progress.complete &= found.is_finished
-        pair = best_two([t for t in progress.tried if t.candidate.accepted])
+        accepted = [t for t in progress.tried if t.candidate.accepted]
+        pair = best_two(accepted, shop.subject.decision_rule)
         if pair is not None:
             names = " + ".join(t.candidate.mitigation for t in pair)
             emit(Trying(names, pair[0].candidate.target, len(plan.trials), len(plan.trials)))

@@ -155,7 +155,7 @@ class Workshop:
             raise CannotApply(said, traceback="")
         if made.predictor is None and made.weights is None:
             _require_trainable(filled)
-        return self._unfilled(made) if onto is None else made
+        return _unfilled(made, self.subject if onto is None else onto, filled)
 
     def reseeded(self, subject: Subject, seeds: int) -> tuple[Subject, ...]:
         """Return the subject trained with other seeds, all in one family.
@@ -225,20 +225,20 @@ class Workshop:
             recipe=recipe if isinstance(recipe, Recipe) else subject.recipe,
         )
 
-    def _unfilled(self, made: Subject) -> Subject:
-        """Return a changed subject without what it was only lent, so that it shares what did not change."""
-        subject, filled = self.subject, self.filled
-        is_same = made.weights is subject.weights and made.predictor is subject.predictor
-        if not is_same or made.splits.get("train") is not subject.splits.get("train"):
-            return made
-        return replace(
-            made,
-            network=subject.network if made.network is filled.network else made.network,
-            recipe=subject.recipe if made.recipe is filled.recipe else made.recipe,
-        )
-
     def _has(self, side: Side, name: str) -> bool:
         return engine.exists(self.registry, side.fields, name)
+
+
+def _unfilled(made: Subject, subject: Subject, filled: Subject) -> Subject:
+    """Return what was made of a subject without what that was only lent, so that it shares what did not change."""
+    is_same = made.weights is subject.weights and made.predictor is subject.predictor
+    if not is_same or made.splits.get("train") is not subject.splits.get("train"):
+        return made
+    return replace(
+        made,
+        network=subject.network if made.network is filled.network else made.network,
+        recipe=subject.recipe if made.recipe is filled.recipe else made.recipe,
+    )
 
 
 def _require_trainable(subject: Subject) -> None:
