@@ -124,6 +124,19 @@ def test_bounds_and_purpose_given_in_the_call_carry_their_origin() -> None:
     assert needed.verdict == "fail"
 
 
+def test_options_given_in_the_call_are_those_of_the_command_line() -> None:
+    def audited(options: dict[str, dict[str, object]]) -> Report:
+        return roadworthy.audit("digits", only="adversarial_error", options=options, **QUICK)  # pyright: ignore
+
+    found = audited({"attack_threat": {"eps": 0.5}, "attacked_rows": {"most": 100}})
+    assert found["adversarial_error"].n == 100
+    assert "at most 0.5 (" in found["adversarial_error"].details
+    with pytest.raises(UserError, match=r'"ep".*Did you mean "eps"'):
+        audited({"attack_threat": {"ep": 0.5}})
+    with pytest.raises(UserError, match=r"attack_threat\.eps"):
+        audited({"attack_threat": {"eps": "large"}})
+
+
 def test_a_subject_brings_its_own_data() -> None:
     with pytest.raises(UserError, match="brings its own data"):
         roadworthy.audit(roadworthy.subject_from(train=two_moons(50, 1)), train=two_moons(9, 2))

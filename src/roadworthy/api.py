@@ -37,6 +37,7 @@ def audit(
     skip: tuple[str, ...] | str = (),
     requirements: Mapping[str, float] | None = None,
     purpose: Mapping[str, object] | None = None,
+    options: Mapping[str, Mapping[str, object]] | None = None,
     budget: str | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -59,6 +60,8 @@ def audit(
         In place of the checks' own bounds.
     purpose : mapping, optional
         Answers as in the `[purpose]` section of roadworthy.toml, such as `{"prevalence": 0.02}`.
+    options : mapping of check or artifact to mapping of option to value, optional
+        As `--set` on the command line, such as `{"attack_threat": {"eps": 0.1}}`.
     budget : str, optional
         Time to spend, like "10m"; checks that do not fit are `not_run`.
     seed : int
@@ -93,6 +96,7 @@ def audit(
         "checks": {"only": only, "skip": skip, "plugins": plugins},
         "purpose": dict(purpose or {}),
         "requirements": {name: {"bound": bound} for name, bound in (requirements or {}).items()},
+        "options": {name: dict(chosen) for name, chosen in (options or {}).items()},
         "audit": {"profile": profile, "budget": budget, "seed": seed, "device": device},
     }
     settings = config.settle(None, overrides)

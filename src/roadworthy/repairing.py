@@ -70,6 +70,7 @@ def fix(
     profile: str = "standard",
     requirements: Mapping[str, float] | None = None,
     purpose: Mapping[str, object] | None = None,
+    options: Mapping[str, Mapping[str, object]] | None = None,
     seeds: int = SEEDS,
     budget: str | None = None,
     seed: int = 0,
@@ -91,7 +92,7 @@ def fix(
         Names of mitigations, or of checks or challenges to repair; empty: what the failing checks name.
     skip : str or tuple of str
         Checks or challenges that are neither repaired nor measured.
-    profile, requirements, purpose, budget, seed, device, plugins, store, progress
+    profile, requirements, purpose, options, budget, seed, device, plugins, store, progress
         As for `roadworthy.audit`.
     seeds : int
         Trainings behind the claim about a remedy rather than about one set of weights; at least 2.
@@ -117,6 +118,7 @@ def fix(
         "checks": {"skip": skip, "plugins": plugins},
         "purpose": dict(purpose or {}),
         "requirements": {name: {"bound": bound} for name, bound in (requirements or {}).items()},
+        "options": {name: dict(chosen) for name, chosen in (options or {}).items()},
         "audit": {"profile": profile, "budget": budget, "seed": seed, "device": device},
     }
     settings = config.settle(None, overrides)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from roadworthy.procedures.fix.affordable import DEAR
+from roadworthy.procedures.fix.trial import LEFT_OUT
 from roadworthy.procedures.fix.verdict import harm_in_words
 from roadworthy.procedures.fix.words import change_in_words
 from roadworthy.results import Difference, Effect
@@ -70,3 +72,9 @@ def test_harm_and_margin_never_read_the_same() -> None:
     assert "2.5004 points, where 2.5 points" in str(harm_in_words([near]))
     odd = effect("conformal_shortfall", -0.02, 0.0246, 0.0216666667, "no_effect_shown")
     assert "2.5 points, where 2.2 points" in str(harm_in_words([odd]))
+
+
+def test_why_a_check_is_left_out_names_every_dear_cost() -> None:
+    named = {"training": "trains models of its own", "attack": "attacks the changed one"}
+    assert set(named) == set(DEAR)
+    assert all(words in LEFT_OUT for words in named.values())

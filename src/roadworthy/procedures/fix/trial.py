@@ -34,7 +34,8 @@ from roadworthy.subject import Subject
 
 LEAST_SEEDS = 5
 LEFT_OUT = (
-    "left out by this profile, because it trains models of its own; a more thorough one measures it"
+    "left out by this profile, because it trains models of its own or attacks the changed one anew; a more thorough one "
+    "measures it"
 )
 
 
