@@ -9,6 +9,7 @@ import pytest
 
 from roadworthy.engine import Outcome, Registry, Store, artifact, check
 from roadworthy.errors import NotApplicable
+from roadworthy.procedures.fix.affordable import dear_checks
 from roadworthy.procedures.paired import (
     Compared,
     Comparison,
@@ -22,7 +23,7 @@ from roadworthy.procedures.paired import (
 from roadworthy.procedures.paired.again import length, taken
 from roadworthy.procedures.paired.redrawing import _same
 from roadworthy.quantities import identity
-from roadworthy.results import AtLeast, AtMost, Effect, Estimate, Measurement
+from roadworthy.results import AtLeast, AtMost, Effect, Estimate, Measurement, doubted
 from roadworthy.statistics import bootstrap, fact, measured, paired_rate_difference, rate
 from roadworthy.statistics import mean as mean_of
 from roadworthy.statistics.slices import Conditions
@@ -108,6 +109,43 @@ def rests_on_a_dear_summary(test_labels: np.ndarray, heavy_summary: float) -> Me
     return measured(d, len(test_labels), Estimate(d, 0.01), unit="share of rows", method="toy")
 
 
+@artifact(cost="attack")
+def attacked_few(test_probabilities: np.ndarray) -> np.ndarray:
+    """Of a tenth of the rows, so that it has no entry for each."""
+    return test_probabilities[:40]
+
+
+@artifact()
+def doubts(attacked_few: np.ndarray) -> tuple[str, ...]:
+    """Sentences on the whole."""
+    return ("one row is odd",) if attacked_few.mean() > 0 else ()
+
+
+@check(challenge="toy", requires=AtMost(0.2, "test"))
+def share_wrong_doubted(test_correct: np.ndarray, doubts: tuple[str, ...]) -> Measurement:
+    """Share of wrong answers, doubted."""
+    measured = rate(int((~test_correct).sum()), len(test_correct), unit="share of rows")
+    return doubted(measured, doubts)
+
+
+@check(challenge="toy", requires=AtMost(2.0, "test"))
+def mean_of_few(attacked_few: np.ndarray) -> Measurement:
+    """Of what was attacked."""
+    return mean_of(attacked_few[:, 0], unit="probability")
+
+
+@artifact(cost="attack")
+def attacked_otherwise(test_probabilities: np.ndarray) -> np.ndarray:
+    """Another attack."""
+    return test_probabilities[:40]
+
+
+@check(challenge="toy", requires=AtMost(2.0, "test"))
+def mean_of_others(attacked_otherwise: np.ndarray) -> Measurement:
+    """Of what was attacked otherwise."""
+    return mean_of(attacked_otherwise[:, 0], unit="probability")
+
+
 @check(challenge="toy", requires=AtMost(0.2, "test"))
 def train_share_wrong(train_correct: np.ndarray) -> Measurement:
     """Share of wrong answers on training rows."""
@@ -151,6 +189,12 @@ ALL = (
     mean_loss,
     wrong_where_sure,
     rests_on_a_dear_summary,
+    attacked_few,
+    attacked_otherwise,
+    doubts,
+    share_wrong_doubted,
+    mean_of_few,
+    mean_of_others,
     train_share_wrong,
     rows_counted,
     of_the_labels,
@@ -266,6 +310,23 @@ def test_a_dear_summary_of_test_rows_is_not_paired_and_says_so() -> None:
     assert effect.difference is not None
     # both have limits at 1.96 x .01: their root of squares is 1.96 x .01 x sqrt 2
     assert effect.difference.high - effect.difference.value == pytest.approx(0.0277, abs=1e-4)
+
+
+def test_sentences_stay_as_they_were_found_and_what_is_doubted_is_paired_all_the_same() -> None:
+    found = effects(subject(1), subject(2, 0.8), "share_wrong_doubted", "share_wrong")
+    doubted, plain = (found[name].difference for name in ("share_wrong_doubted", "share_wrong"))
+    assert doubted is not None
+    assert plain is not None
+    assert (doubted.low, doubted.high) == pytest.approx((plain.low, plain.high))
+    assert doubted.method == plain.method
+
+
+def test_what_the_target_takes_in_any_case_is_not_dear() -> None:
+    before, after = (Side(fields_of(subject(seed)), how()) for seed in (1, 2))
+    checks = ["share_wrong", "mean_of_few", "mean_of_others"]
+    assert dear_checks(before, after, checks, "share_wrong") == {"mean_of_few", "mean_of_others"}
+    assert dear_checks(before, after, checks, "share_wrong_doubted") == {"mean_of_others"}
+    assert dear_checks(before, after, checks, "mean_of_others") == {"mean_of_few"}
 
 
 def with_inputs(given: Subject) -> Subject:

@@ -112,9 +112,7 @@ def removal_curve(
     return found[place.cummax(dim=0).values].T if len(asked) else found.view(0, len(gone))
 
 
-def _differing(
-    inputs: Tensor, filler: Tensor, ranks: Tensor, gone: Tensor, parts: Parts
-) -> Tensor:
+def _differing(inputs: Tensor, filler: Tensor, ranks: Tensor, gone: Tensor, parts: Parts) -> Tensor:
     """Return at which steps a version of a row differs from the one before: (k + 1, n) bool, the first always.
 
     What is removed may be what it becomes, as the background of an image: such versions need not be asked about again.

@@ -38,7 +38,7 @@ def problems_of(recipe: Recipe) -> Iterator[str]:
 
 def _expected(name: str, value: Any) -> str | None:  # Any: whatever the user wrote
     """Return what a value should have been; None where it is that."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    is_number = not isinstance(value, bool) and isinstance(value, Real) and isfinite(value)
     number = float(value) if is_number else -1.0
     if name in WHOLE:
         is_right = isinstance(value, Integral) and number >= 1

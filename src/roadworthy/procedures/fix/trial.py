@@ -239,8 +239,8 @@ def _compared(
     shop: Workshop, after: Side, proposed: Proposed, checks: Sequence[str]
 ) -> dict[str, Compared]:
     every = list(dict.fromkeys((*checks, proposed.target)))
-    left_out = not shop.means.dear_checks
-    dear = dear_checks(shop.base, after, every) - {proposed.target} if left_out else set[str]()
+    leaves_out = not shop.means.dear_checks
+    dear = dear_checks(shop.base, after, every, proposed.target) if leaves_out else set[str]()
     found = compared_on(shop.base, after, [c for c in every if c not in dear])
     for check in dear:
         before = shop.base.outcomes([check])[check]

@@ -159,9 +159,16 @@ class Reaching:
         if "test" not in self._roots_of(name):
             return Fixed(value)
         node = self._graph.nodes.get(name)
-        if node is None or not _is_light(node) or depth >= DEEPEST:
-            raise Unreachable(f"{name} summarises test rows and cannot be made anew for other rows")
-        return self.again(name, depth + 1)
+        try:
+            if node is None or not _is_light(node) or depth >= DEEPEST:
+                raise Unreachable(
+                    f"{name} summarises test rows and cannot be made anew for other rows"
+                )
+            return self.again(name, depth + 1)
+        except Unreachable:
+            if _is_words(value):
+                return Fixed(value)
+            raise
 
     def _split_of(self, name: str, value: Any) -> str | None:  # Any: a value
         """Return the split that a value has one entry per row of."""
@@ -210,6 +217,13 @@ def taken(value: Any, rows: np.ndarray) -> Any:  # Any: a value that has a lengt
     if isinstance(value, Mapping):
         return {name: taken(each, rows) for name, each in cast(Mapping[str, Any], value).items()}
     return value.take(rows) if isinstance(value, Attribute | Grouping | Conditions) else value[rows]
+
+
+def _is_words(value: Any) -> bool:  # Any: a value
+    """Whether a value is sentences, as doubts are: they speak of the whole and move no number."""
+    return isinstance(value, tuple) and all(
+        isinstance(each, str) for each in cast(tuple[Any, ...], value)
+    )
 
 
 def _is_light(node: Node) -> bool:
