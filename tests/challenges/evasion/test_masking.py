@@ -10,14 +10,17 @@ import torch
 from torch import nn
 
 from roadworthy.challenges.evasion.masking import (
+    TOLERATED,
     attack_doubts,
     gradients_that_fail,
     gradients_that_lead,
+    masked_gradient_wrapper,
     masked_gradients,
-    saturated_steps,
 )
 from roadworthy.engine import Registry, compute
 from roadworthy.perturbation.masking import COLUMNS
+from roadworthy.results import AtMost
+from roadworthy.statistics import judge
 from roadworthy.subject import Network, Split, Subject, Task, fields_of, subject_from
 
 REGISTRY = Registry.discover()
@@ -143,18 +146,50 @@ def test_the_planted_share_is_what_the_check_finds() -> None:
     assert abs(np.mean(shares) - 0.2) < 3 * np.sqrt(0.16 / N / 60)
 
 
-def test_a_mask_hides_gradients_and_leaves_answers() -> None:
+class Rounded(nn.Module):
+    """Hard rounding and huge logits, as a defence."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return 200.0 * self.inner((inputs * 5).round() / 5)
+
+
+def test_rounding_and_large_logits_alone_are_seen_through() -> None:
     plain = subject("plain")
     assert plain.network is not None
     assert plain.weights is not None
-    assert saturated_steps(plain, 0.0, plain.network, plain.weights, (0.0, 1.0)) is plain
-    behind = saturated_steps(plain, 0.5, plain.network, plain.weights, (0.0, 1.0))
-    names = ["attack_doubts", "attack_conduct", "error_rate"]
+    behind = replace(
+        plain,
+        network=Network(lambda: Rounded(plain.network.build()), "rounded"),
+        weights={f"inner.{name}": value for name, value in plain.weights.items()},
+    )
+    names = ["attack_doubts", "attack_conduct", "masked_gradients"]
     outcomes = compute(REGISTRY, fields_of(behind), names)
-    assert outcomes["attack_doubts"].value == ()  # seen through
+    assert outcomes["attack_doubts"].value == ()
     assert outcomes["attack_conduct"].value["steps"]
     assert outcomes["attack_conduct"].value["scale"] > 1
-    assert outcomes["error_rate"].value.value < 0.2  # ties, where two classes are rounded alike
+    assert outcomes["masked_gradients"].value.value == 0.0
+
+
+@pytest.mark.parametrize("severity", [0.5, 0.9])
+def test_a_wrapper_that_masks_gradients_is_found_and_passes_nothing(severity: float) -> None:
+    plain = subject("plain")
+    assert plain.network is not None
+    assert plain.weights is not None
+    parts = (plain.network, plain.weights, (0.0, 1.0))
+    assert masked_gradient_wrapper(plain, 0.0, *parts) is plain
+    behind = masked_gradient_wrapper(plain, severity, *parts)
+    names = ["attack_doubts", "masked_gradients", "adversarial_error", "error_rate"]
+    outcomes = compute(REGISTRY, fields_of(behind), names)
+    found = {name: outcome.value for name, outcome in outcomes.items()}
+    assert judge(found["masked_gradients"], TOLERATED).verdict == "fail"
+    assert found["attack_doubts"]
+    assert judge(found["adversarial_error"], AtMost(0.3, "test")).verdict != "pass"
+    if severity == 0.5:
+        assert found["error_rate"].value < 0.2  # ties, where two classes are rounded alike
 
 
 def test_a_black_box_has_no_gradients_to_mask() -> None:

@@ -155,16 +155,17 @@ def gradients_that_fail(
 
 
 @fault(breaks="masked_gradients", severities=(0.5, 0.9), truth=False)
-def saturated_steps(
+def masked_gradient_wrapper(
     subject: "Subject",
     severity: float,
     network: "Network",
     weights: Mapping[str, np.ndarray],
     input_range: tuple[float, float],
 ) -> "Subject":
-    """Put hard rounding and huge logits around the model: gradients vanish, and nothing is defended.
+    """Put hard rounding and huge logits around the model, and let gradients point the wrong way: nothing is defended.
 
-    Answers stay nearly the same. Attacks along gradients break less, the search that needs none as much as before.
+    Answers stay nearly the same. Attacks along gradients lead away from every mistake, the search that needs none breaks as much as
+    before. (Rounding and large logits alone are seen through: the one is passed straight through, the others are divided.)
 
     Severity: how coarse the rounding is, between 32 levels (0) and 2 (1).
     """
