@@ -247,7 +247,7 @@ def selftest(
         Challenges or checks to test, or to leave out.
     profile : {"quick", "standard", "full"}
     budget : str, optional
-        Time to spend, like "2m", in place of the profile's.
+        Time to spend, like "2m", in place of the profile's; each fault is planted once at least.
     seed : int
     data_dir : path, optional
         Folder of published data sets; natural faults are skipped without it.

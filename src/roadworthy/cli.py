@@ -341,7 +341,10 @@ def selftest(
     profile: Annotated[
         Literal["quick", "standard", "full"], typer.Option(help="quick takes about two minutes")
     ] = "quick",
-    budget: Annotated[str | None, typer.Option(help="Time to spend: 90s, 10m, 1h")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time to spend: 90s, 10m, 1h; each fault is planted once at least"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice")] = 0,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of published data sets, for natural faults")
