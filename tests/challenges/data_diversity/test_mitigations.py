@@ -73,10 +73,15 @@ def test_where_no_part_is_weak_there_is_nothing_to_weigh() -> None:
         weak_slices_drawn_again(subject(), 1.0, rng, none, conditions(VALIDATION), CORRECT)
 
 
-def test_rows_of_the_weak_part_are_drawn_again_and_all_others_stay() -> None:
+def numbered() -> Subject:
+    """A subject whose training rows are their own numbers."""
     before = subject()
-    numbered = replace(before.splits["train"], inputs=np.arange(N, dtype=np.float64)[:, None])
-    before = before.with_split("train", numbered)
+    train = replace(before.splits["train"], inputs=np.arange(N, dtype=np.float64)[:, None])
+    return before.with_split("train", train)
+
+
+def test_rows_of_the_weak_part_are_drawn_again_and_all_others_stay() -> None:
+    before = numbered()
     given = conditions(TRAIN), conditions(VALIDATION), CORRECT
     made = weak_slices_drawn_again(before, 3.0, np.random.default_rng(0), *given)
     rows = made.splits["train"].inputs[:, 0].astype(int)
@@ -89,9 +94,7 @@ def test_rows_of_the_weak_part_are_drawn_again_and_all_others_stay() -> None:
 
 
 def test_its_sham_draws_as_many_rows_from_anywhere() -> None:
-    before = subject()
-    numbered = replace(before.splits["train"], inputs=np.arange(N, dtype=np.float64)[:, None])
-    before = before.with_split("train", numbered)
+    before = numbered()
     given = conditions(TRAIN), conditions(VALIDATION), CORRECT
     made = as_many_rows_drawn_again(before, 3.0, np.random.default_rng(0), *given)
     rows = made.splits["train"].inputs[N:, 0].astype(int)
