@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from roadworthy.challenges.poisoning.detectors import conformal, row_p_values
+from roadworthy.challenges.poisoning.detectors import conformal, odd_rows, row_p_values
 from roadworthy.challenges.poisoning.mitigations import partition_vote, suspect_rows_dropped
 from roadworthy.challenges.poisoning.partitions import certificate, voting
 from roadworthy.engine import Registry, Store, compute, mark_of
 from roadworthy.errors import NotApplicable
-from roadworthy.subject import builtin_subject, fields_of
+from roadworthy.subject import Task, builtin_subject, fields_of
 from roadworthy.training.running import evaluate, load
 
 
@@ -73,3 +73,17 @@ def test_p_values_of_rows_like_the_clean_ones_are_seldom_small() -> None:
     # exchangeable: P(p <= 0.1) = 20/200 at most
     assert np.mean(p <= 0.1) == pytest.approx(0.1, abs=0.02)
     assert mark_of(row_p_values) is not None
+
+
+def test_where_no_row_is_odd_enough_to_be_listed_it_is_said_how_many_would_have_been() -> None:
+    labels, task = np.zeros(2_000, np.int64), Task("binary", ("no", "yes"), positive=1)
+    p = np.full((2_000, 4), 0.9)
+    p[:100] = 1 / 801  # as small as 800 clean rows allow
+    found = odd_rows(p, labels, task)
+    assert found.value == 0.0
+    needed = int(np.ceil(4 / 801 * 2_000 / 0.05))
+    assert f"; {needed} of them as odd as that would have been listed" in found.details
+    p[:needed] = 1 / 801
+    assert odd_rows(p, labels, task).value == needed / 2_000
+    p[needed - 1] = 0.9
+    assert odd_rows(p, labels, task).value == 0.0

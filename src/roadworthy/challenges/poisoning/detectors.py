@@ -104,7 +104,7 @@ def odd_rows(row_p_values: np.ndarray, train_labels: np.ndarray, task: "Task") -
         len(listed),
         len(train_labels),
         unit="share of training rows",
-        details=f"{len(listed)} rows are listed, of which about {FALSE_SHARE * len(listed):.0f} are expected to be clean.",
+        details=_told(len(listed), combined),
         evidence=(
             Table(
                 "Rows listed by each detector alone",
@@ -113,6 +113,17 @@ def odd_rows(row_p_values: np.ndarray, train_labels: np.ndarray, task: "Task") -
             ),
             Examples("Odd rows to review", examples),
         ),
+    )
+
+
+def _told(listed: int, combined: np.ndarray) -> str:
+    if listed:
+        return f"{listed} rows are listed, of which about {FALSE_SHARE * listed:.0f} are expected to be clean."
+    least = float(combined.min())
+    needed = int(np.ceil(least * len(combined) / FALSE_SHARE))
+    return (
+        f"No row is listed. The oddest have p = {least:.2g} over all detectors, as {len(combined):,} rows are compared with few clean "
+        f"ones; {needed:,} of them as odd as that would have been listed."
     )
 
 
