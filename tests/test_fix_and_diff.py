@@ -1,6 +1,7 @@
 """The commands and functions that repair and compare, on real subjects from end to end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -210,6 +211,10 @@ def test_a_rejected_repair_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(roadworthy.UserError, match=said) as refused:
         found.accept("temperature_scaling", tmp_path / "saved")
     assert found["temperature_scaling"].reason.rstrip(".") in str(refused.value)
+    late = replace(found["temperature_scaling"], state="not_run", reason="the budget was used up")
+    unfinished = replace(found, fix=replace(found.fix, candidates=(late,)))
+    with pytest.raises(roadworthy.UserError, match=r"to save\. The budget was used up\."):
+        unfinished.accept("temperature_scaling", tmp_path / "saved")
 
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from roadworthy import files, reports
 from roadworthy.errors import UserError
+from roadworthy.reports.wording import sentence
 from roadworthy.results import Audit, Candidate, Diff, Effect, Fix
 from roadworthy.results.schema import diff_from_json, fix_from_json, to_json
 from roadworthy.subject import Subject
@@ -155,7 +156,7 @@ class FixReport:
                         f"{mitigation} was accepted, and its model is not at hand: the report was read back from its file, "
                         "or the run was stopped. Fix the same subject again; what is kept is not computed again."
                     )
-                reason = candidate.reason.rstrip(".")
+                reason = sentence(candidate.reason).rstrip(".")
                 return (
                     f"{mitigation} {_BECAME[candidate.state]}, so there is no repaired model to save. {reason}. "
                     f"Accepted: {there}."
