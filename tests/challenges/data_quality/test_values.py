@@ -106,6 +106,9 @@ def test_zero_glucose_is_a_code_and_zero_pregnancies_are_not() -> None:
     assert codes_in(np.r_[[0.0] * 111, np.repeat(np.arange(1, 15), 5)]) == []
     amounts = np.r_[[0.0] * 50, np.geomspace(50, 50_000, 60)]  # none spent is none spent
     assert codes_in(amounts) == []
+    gains = np.geomspace(1_000, 15_000, 40)  # few rows have any, within an order of magnitude
+    assert codes_in(np.r_[[0.0] * 41, gains]) == []
+    assert [c.rows for c in codes_in(np.r_[[0.0] * 39, gains])] == [39]
 
 
 @pytest.mark.parametrize("code", [-99.0, -999.0, 999.0, 9999.0, -1.0, -2208988800.0])

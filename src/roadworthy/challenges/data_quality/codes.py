@@ -22,6 +22,7 @@ GAP = 4.0  # typical steps between neighbouring values
 STEPS = 10
 WIDEST_RATIO = 30.0  # 95th to 5th percentile; beyond it an amount, of which none is a genuine zero
 LEAST_GAP_OF_ZERO = 0.1  # of the median; a tail that runs out near zero may reach it
+MOST_ZEROS = 0.5  # of the values; where most rows have none, none is an amount (capital gains, claims)
 LARGEST_SAMPLE = 1_000_000
 
 
@@ -72,7 +73,8 @@ def impossible_codes(
     their column and stand apart: the gap to the nearest other value is four typical steps between
     neighbouring values or more (median of the ten steps next to it), or they are the only negative
     values. Zero counts only in columns that do not span orders of magnitude (95th to 5th percentile below
-    30), because amounts of money or rain have genuine zeros, and where the gap is a tenth of the median.
+    30) and where at most half of the values are zero, because amounts of money or rain have genuine zeros, and where the gap
+    is a tenth of the median.
     A fact, without an interval.
 
     Unit: share of values. Qualified at: n = 500.
@@ -136,7 +138,8 @@ def _code_at_an_end(distinct: np.ndarray, counts: np.ndarray) -> Code | None:
         gap = abs(float(near[0]) - value)
         only_negative = value < 0 <= float(near[0]) and end == 0 and counts[end] > 1
         apart = gap >= GAP * step and counts[end] >= 1
-        if value == 0 and not _zero_is_out_of_place(rest, rest_counts, gap):
+        is_usual = counts[end] > MOST_ZEROS * counts.sum()
+        if value == 0 and (is_usual or not _zero_is_out_of_place(rest, rest_counts, gap)):
             continue
         if apart or only_negative:
             return Code(value, int(counts[end]), float(near[0]), step)
