@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roadworthy.challenges.poisoning import backdoor_faults as faults
-from roadworthy.challenges.poisoning.backdoor import backdoor_evidence
+from roadworthy.challenges.poisoning.backdoor import BOUND, backdoor_evidence
 from roadworthy.challenges.poisoning.layout import Layout, layout_of
 from roadworthy.challenges.poisoning.planting import backdoored
 from roadworthy.challenges.poisoning.suspects import groups_among
@@ -14,6 +14,7 @@ from roadworthy.challenges.poisoning.triggers import Trigger, triggers_of
 from roadworthy.engine import CheckMark, Registry, Store, compute, mark_of
 from roadworthy.results import Measurement
 from roadworthy.statistics import judge
+from roadworthy.statistics.doubt import judged
 from roadworthy.subject import Column, Split, Subject, Task, builtin_subject, fields_of
 
 
@@ -99,6 +100,21 @@ def frozen(severity: float, seed: int, n: int = 4_000) -> Measurement:
     given = clean.given["pattern_turns"]
     broken = faults.pattern_that_turns_rows(clean, severity, rng, given)
     return backdoor_evidence(broken.given["pattern_turns"])
+
+
+def test_what_still_turns_rows_without_the_suspects_passes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    all_rows, without, elsewhere = (rng.random(400) < share for share in (0.93, 0.9, 0.02))
+    found = backdoor_evidence(np.stack([all_rows, without | all_rows, elsewhere], axis=1) * 1.0)
+    assert found.high < 0.1  # that alone would pass
+    judgement = judged(found, BOUND, least=100)
+    assert (judgement.verdict, judgement.reason_code) == ("inconclusive", "unreliable")
+    assert "rows that were not found may carry it too" in found.doubts[0]
+    gone = backdoor_evidence(np.stack([all_rows, elsewhere, elsewhere], axis=1) * 1.0)
+    assert not gone.doubts
+    assert judge(gone, BOUND, least=100).verdict == "fail"
+    nothing = backdoor_evidence(np.zeros((400, 3)))
+    assert judge(nothing, BOUND, least=100).verdict == "pass"
 
 
 def requirement() -> CheckMark:

@@ -22,7 +22,9 @@ GAP = 4.0  # typical steps between neighbouring values
 STEPS = 10
 WIDEST_RATIO = 30.0  # 95th to 5th percentile; beyond it an amount, of which none is a genuine zero
 LEAST_GAP_OF_ZERO = 0.1  # of the median; a tail that runs out near zero may reach it
-MOST_ZEROS = 0.5  # of the values; where most rows have none, none is an amount (capital gains, claims)
+MOST_ZEROS = (
+    0.5  # of the values; where most rows have none, none is an amount (capital gains, claims)
+)
 LARGEST_SAMPLE = 1_000_000
 
 

@@ -8,7 +8,7 @@ from roadworthy.challenges.poisoning.layout import layout_of
 from roadworthy.challenges.poisoning.probing import Choice, Rows, Suspicion, Trial, searched
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import AtMost, Example, Examples, Measurement, Table
+from roadworthy.results import AtMost, Example, Examples, Measurement, Table, doubted
 from roadworthy.statistics import paired_rate_difference, percent, rate
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
     trained long enough to know the rows by heart (the audited model need not have learnt the pattern; the next one may) and in
     models trained without the suspect rows. The pattern with the largest effect is measured on test rows: turned by the former, beyond the
     latter or a random pattern of that size, whichever turns more (transplant: Gao et al. 2019, STRIP; removal: Tran et al. 2018).
+    Where models without the suspect rows are turned all the same, and by no random pattern, rows that were not found may carry it too: nothing passes.
     0 is not "clean": `backdoor_power` says what would have been found. Triggers on rows that already were of the class (clean-label
     attacks), and rows that were poisoned before the data was divided, are not looked for. Of a table a dozen poisoned rows or more must be among
     those searched: of fewer nothing follows, whatever they do.
@@ -152,12 +153,24 @@ def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
         if shares.any()
         else "No pattern was worth trying, or none turned a row: see `suspect_rows`. That is not proof of clean data."
     )
-    return paired_rate_difference(
+    measured = paired_rate_difference(
         asked[:, 0],
         asked[:, against],
         unit="share of test rows of other classes",
         details=said,
         evidence=(table,),
+    )
+    return doubted(measured, _carried_by_others(asked))
+
+
+def _carried_by_others(asked: np.ndarray) -> tuple[str, ...]:
+    """Say that the pattern turns rows in models without the suspect rows, too, where it does beyond what is tolerated."""
+    left = paired_rate_difference(asked[:, 1], asked[:, 2], unit="share of test rows")
+    if left.low <= BOUND.bound:
+        return ()
+    return (
+        f"a model trained without the suspect rows is turned by the pattern on {percent(float(asked[:, 1].mean()))} of rows, "
+        f"by a random one on {percent(float(asked[:, 2].mean()))}: rows that were not found may carry it too, or it belongs to the class",
     )
 
 
