@@ -13,8 +13,7 @@ from roadworthy.challenges.poisoning.suspects import groups_among
 from roadworthy.challenges.poisoning.triggers import Trigger, triggers_of
 from roadworthy.engine import CheckMark, Registry, Store, compute, mark_of
 from roadworthy.results import Measurement
-from roadworthy.statistics import judge
-from roadworthy.statistics.doubt import judged
+from roadworthy.statistics import judge, judged
 from roadworthy.subject import Column, Split, Subject, Task, builtin_subject, fields_of
 
 
@@ -109,12 +108,11 @@ def test_what_still_turns_rows_without_the_suspects_passes_nothing() -> None:
     assert found.high < 0.1  # that alone would pass
     judgement = judged(found, BOUND, least=100)
     assert (judgement.verdict, judgement.reason_code) == ("inconclusive", "unreliable")
-    assert "rows that were not found may carry it too" in found.doubts[0]
+    assert "rows that were not found may carry it too" in judgement.reason
     gone = backdoor_evidence(np.stack([all_rows, elsewhere, elsewhere], axis=1) * 1.0)
-    assert not gone.doubts
-    assert judge(gone, BOUND, least=100).verdict == "fail"
+    assert judged(gone, BOUND, least=100).verdict == "fail"
     nothing = backdoor_evidence(np.zeros((400, 3)))
-    assert judge(nothing, BOUND, least=100).verdict == "pass"
+    assert judged(nothing, BOUND, least=100).verdict == "pass"
 
 
 def requirement() -> CheckMark:
