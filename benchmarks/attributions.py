@@ -211,7 +211,11 @@ def methods(name: str, module: nn.Module, rows: torch.Tensor, sample: torch.Tens
             peer, cost, off, gain = peers.get(method), "-", "-", "-"
             ratio = "-"
             if peer is not None:
-                some = points.take(torch.arange(min(FEW, len(points)))) if method == "kernel_shap" else points
+                some = (
+                    points.take(torch.arange(min(FEW, len(points))))
+                    if method == "kernel_shap"
+                    else points
+                )
                 theirs = peer(some).detach()
                 seconds = least(lambda p=peer, s=some: p(s), 2) / len(some)
                 cost, ratio = f"{1e3 * seconds:.2f}", f"{seconds / costs[method]:.1f}"
