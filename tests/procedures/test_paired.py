@@ -305,22 +305,6 @@ def test_without_time_for_a_hundred_resamples_groups_of_rows_are_left_out() -> N
     assert 0.5 < ratio < 2.0
 
 
-def test_a_hundred_resamples_are_waited_for_somewhat_longer(monkeypatch: Any) -> None:
-    """Each call takes a second; there is time for forty of them, and for ten."""
-    ticks = iter(float(k) for k in range(10_000))
-    monkeypatch.setattr(redrawing.time, "process_time", lambda: next(ticks))
-    patient, hasty = (
-        effects(subject(1), subject(2), "wrong_where_sure", seconds=s)[
-            "wrong_where_sure"
-        ].difference
-        for s in (40.0, 10.0)
-    )
-    assert patient is not None
-    assert hasty is not None
-    assert "100 resamples" in patient.method
-    assert "jackknife" in hasty.method
-
-
 def test_a_dear_summary_of_test_rows_is_not_paired_and_says_so() -> None:
     effect = effects(subject(1), subject(2), "rests_on_a_dear_summary")["rests_on_a_dear_summary"]
     assert "heavy_summary" in effect.reason

@@ -33,9 +33,6 @@ from roadworthy.subject.grouping import Grouping
 from roadworthy.subject.task import Task
 
 FEWEST = 100  # resamples; with fewer, groups of rows are left out in turn
-# Groups left out in turn tell much less. A hundred resamples are waited for this much longer, so that a busy machine does not
-# decide whether a repair is accepted.
-PATIENCE = 3
 GROUPS = 20
 EXACTLY = 1e-9
 PLAIN = (str, int, float, bool, tuple, Task, Roles, DecisionRule)
@@ -281,7 +278,7 @@ def _resampled(
     second = difference(draw())
     each = max(time.process_time() - clock, 1e-5)
     affordable = int(drawing.seconds / each)
-    if affordable * PATIENCE >= FEWEST:
+    if affordable >= FEWEST:
         wanted = max(min(drawing.resamples, affordable), FEWEST)
         replicates = np.array([first, second, *(difference(draw()) for _ in range(wanted - 2))])
         if np.all(replicates == estimate):
