@@ -19,7 +19,6 @@ from roadworthy.procedures.paired import (
     effects_of,
     margin_of,
     paired_effects,
-    redrawing,
 )
 from roadworthy.procedures.paired.again import length, taken
 from roadworthy.procedures.paired.redrawing import _same
