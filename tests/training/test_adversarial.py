@@ -123,8 +123,12 @@ def test_training_against_an_adversary_goes_on_after_a_kill(tmp_path: Any) -> No
         with pytest.raises(Killed):
             train(LINEAR, recipe, TRAINING, unfinished=file, progress=kill)
     assert file.is_file()
-    again = train(LINEAR, recipe, TRAINING, unfinished=file)
+    judged: list[list[float | None]] = []
+    again = train(LINEAR, recipe, TRAINING, unfinished=file, judged=judged.append)
     assert all(np.array_equal(again[name], whole[name]) for name in whole)
+    train(LINEAR, recipe, TRAINING, judged=judged.append)
+    assert judged[0] == judged[1]
+    assert len(judged[0]) == 4
 
 
 @pytest.mark.parametrize(

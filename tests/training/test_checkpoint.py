@@ -222,8 +222,8 @@ from roadworthy.training.loop import train
 
 checkpoint.SECONDS_BETWEEN = 0.02
 rng = np.random.default_rng(0)
-rows = Examples(rng.normal(size=(3000, 20)), rng.integers(0, 2, 3000))
-recipe = Recipe(epochs=200, batch_size=32, patience=None, augmentation=(Augmentation("noise", 0.1),))
+rows = Examples(rng.normal(size=(300, 20)), rng.integers(0, 2, 300))
+recipe = Recipe(epochs=1500, batch_size=32, patience=None, augmentation=(Augmentation("noise", 0.1),))
 network = Network(lambda: nn.Sequential(nn.Linear(20, 64), nn.Dropout(0.2), nn.Linear(64, 2)))
 started, out = Path(sys.argv[1]), Path(sys.argv[2])
 seen = []

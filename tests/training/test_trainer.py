@@ -87,3 +87,22 @@ def test_what_converged_and_what_did_not_is_kept(tmp_path: Path) -> None:
     assert before > 0
     assert run(2).value == 2  # type: ignore[attr-defined]
     assert len(calls) == before  # nothing was trained again
+
+
+def test_what_each_epoch_was_judged_by_is_kept_beside_the_weights() -> None:
+    held = Examples(INPUTS[:20], LABELS[:20])
+    watched = replace(SGD, epochs=3, patience=3)
+    seen: list[float | None] = []
+    train(Network(build), watched, held, held, progress=lambda _, __, loss: seen.append(loss))
+    of = SubjectTrainer(Network(build), watched, held, held, classes=2)
+    assert of.judged(Variant()).tolist() == seen
+    assert np.isnan(trainer().judged(Variant())).tolist() == [True, True]
+    with pytest.raises(Diverged):
+        trainer().judged(HOT)
+
+
+def test_of_a_training_in_two_parts_the_second_is_judged() -> None:
+    held = Examples(INPUTS[:20], LABELS[:20])
+    recipe = replace(SGD, epochs=3, patience=3, distillation=2.0)
+    found = SubjectTrainer(Network(build), recipe, held, held, classes=2).judged(Variant())
+    assert found.shape == (3,)

@@ -73,6 +73,14 @@ class Trainer(Protocol):
         """Return the trained weights and buffers of each variant."""
         ...
 
+    def judged(self, variant: Variant) -> np.ndarray:
+        """Return the loss that each epoch was judged by: (epochs,) float64, NaN for an epoch that was not.
+
+        On validation rows, under attack where the recipe trains against an adversary. Empty where the
+        variant was trained together with others.
+        """
+        ...
+
     @overload
     def probabilities(
         self,

@@ -149,6 +149,12 @@ def weights(trainer: Trainer) -> Weights:
     return trainer.weights([Variant()])[0]
 
 
+@artifact(cost="training")
+def judged_epochs(trainer: Trainer) -> np.ndarray:
+    """Loss that each epoch of the training was judged by, (epochs,) float64: see `Trainer.judged`."""
+    return trainer.judged(Variant())
+
+
 @artifact(stored=False)
 def predictor(network: Network, weights: Weights, device: str | None = None) -> Predictor:
     """Return the model as a function of inputs: network and weights put together."""

@@ -22,21 +22,23 @@ Teacher = Callable[["Tensor"], "Tensor"]
 
 
 class Best:
-    """The best state of a module so far, and for how many epochs it has been the best."""
+    """The best state of a module so far, for how many epochs it has been the best, and what each was judged by."""
 
     def __init__(self, module: "nn.Module", patience: int | None) -> None:
         self.module = module
         self.patience = patience
         self.loss = inf
         self.epochs_without = 0
-        self.see(None)
+        self.judged: list[float | None] = []
+        self._keep()
 
     def see(self, loss: float | None) -> None:
         """Take note of the validation loss of an epoch; without one the last state is the best."""
+        self.judged.append(loss)
         if loss is None or loss < self.loss:
             self.loss = inf if loss is None else loss
             self.epochs_without = 0
-            self.state = {n: v.detach().clone() for n, v in self.module.state_dict().items()}
+            self._keep()
         else:
             self.epochs_without += 1
 
@@ -44,6 +46,9 @@ class Best:
     def is_over(self) -> bool:
         """Whether training has gone on for long enough without a better epoch."""
         return self.patience is not None and self.epochs_without >= self.patience
+
+    def _keep(self) -> None:
+        self.state = {n: v.detach().clone() for n, v in self.module.state_dict().items()}
 
 
 class Course:
@@ -122,6 +127,7 @@ class Course:
             "step": self.step,
             "best_loss": self.best.loss,
             "epochs_without": self.best.epochs_without,
+            "judged": self.best.judged,
         }
         return State(tensors, numbers)
 
@@ -152,6 +158,7 @@ class Course:
         self.epoch, self.step = state.numbers["epoch"], state.numbers["step"]
         self.best.loss = state.numbers["best_loss"]
         self.best.epochs_without = state.numbers["epochs_without"]
+        self.best.judged = state.numbers["judged"]
 
     def _tensors(self) -> "dict[str, Tensor]":
         """All tensors of the module, also those that its weights leave out."""

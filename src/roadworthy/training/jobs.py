@@ -1,5 +1,6 @@
 """One training to be done, as a value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -9,6 +10,8 @@ import numpy as np
 from roadworthy.errors import UserError
 from roadworthy.subject import Column, Network, Recipe
 from roadworthy.training.sources import SomeRows, is_streamed
+
+Judged = Callable[[list[float | None]], None]
 
 
 class Diverged(UserError):
@@ -58,6 +61,8 @@ class Job:
         Where the state of this training may be laid down while it runs.
     columns : tuple of Column
         Of a table's inputs; empty otherwise.
+    judged : callable, optional
+        Called at the end with the loss that each epoch was judged by. Not where it is trained together with others.
     """
 
     network: Network
@@ -69,6 +74,7 @@ class Job:
     device: str = "cpu"
     unfinished: Path | None = None
     columns: tuple[Column, ...] = ()
+    judged: Judged | None = None
 
     @property
     def examples(self) -> Examples:

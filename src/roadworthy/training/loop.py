@@ -13,7 +13,7 @@ from roadworthy.training.augmentation import Augmenter, Batch, Part, augmenter
 from roadworthy.training.checkpoint import Checkpoint, identity_of_training
 from roadworthy.training.course import Course, Teacher
 from roadworthy.training.divergence import refuse_divergence
-from roadworthy.training.jobs import Examples
+from roadworthy.training.jobs import Examples, Judged
 from roadworthy.training.objective import Objective
 from roadworthy.training.preparation import prepared, refuse_untrainable
 from roadworthy.training.regularisation import absolute_sum, set_dropout
@@ -47,6 +47,7 @@ def train(
     unfinished: Path | None = None,
     columns: Sequence[Column] = (),
     teacher: Teacher | None = None,
+    judged: Judged | None = None,
 ) -> dict[str, np.ndarray]:
     """Train a fresh module of `network` and return its weights and buffers by name.
 
@@ -81,6 +82,8 @@ def train(
         Of a table's inputs, for augmentation.
     teacher : callable, optional
         Inputs of a batch to probabilities (n, c) that take the place of its targets.
+    judged : callable, optional
+        Called once at the end with the loss that each epoch was judged by, also of those before a kill; None for one that was not.
 
     Raises
     ------
@@ -127,6 +130,8 @@ def train(
                     progress(epoch, recipe.epochs, found)
                 if course.best.is_over:
                     break
+        if judged is not None:
+            judged(course.best.judged)
         return {name: value.cpu().numpy() for name, value in course.best.state.items()}
 
 

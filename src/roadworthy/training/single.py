@@ -63,7 +63,7 @@ def trained(job: Job, progress: Progress | None = None) -> dict[str, np.ndarray]
         return _distilled(plain, progress, before, total)
     # Looking for rows that it is sure of needs no defence yet.
     undefended = replace(plain, recipe=replace(plain.recipe, adversarial=None, distillation=None))
-    first = _plainly(_without_file(undefended), _part(progress, before, total))
+    first = _plainly(_beforehand(undefended), _part(progress, before, total))
     more = with_pseudo_labels(job, first)
     if more is None:
         return first
@@ -80,13 +80,14 @@ def _distilled(
         return _plainly(job, _part(progress, before, total))
     from roadworthy.training.distillation import teacher_of
 
-    first = _plainly(_without_file(job), _part(progress, before, total))
+    first = _plainly(_beforehand(job), _part(progress, before, total))
     teacher = teacher_of(job.network, first, temperature, job.device)
     return _plainly(job, _part(progress, before + job.recipe.epochs, total), teacher)
 
 
-def _without_file(job: Job) -> Job:
-    return replace(job, unfinished=None)
+def _beforehand(job: Job) -> Job:
+    """Return a training that another one follows: the state and the epochs of that one are to be kept."""
+    return replace(job, unfinished=None, judged=None)
 
 
 def _plainly(
@@ -102,6 +103,7 @@ def _plainly(
         unfinished=job.unfinished,
         columns=job.columns,
         teacher=teacher,
+        judged=job.judged,
     )
 
 

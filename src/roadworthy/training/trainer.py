@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 
@@ -58,7 +58,14 @@ class SubjectTrainer:
         found = self._found(variants)
         if diverged == "raise":
             self._refuse_diverged(variants, found)
-        return [None if isinstance(each, str) else each for each in found]
+        return [None if isinstance(each, str) else each["weights"] for each in found]
+
+    def judged(self, variant: Variant) -> np.ndarray:
+        """Return the loss that each epoch was judged by, from the store where it has it."""
+        found = self._found([variant])
+        self._refuse_diverged([variant], found)
+        (each,) = found
+        return np.empty(0) if isinstance(each, str) else each["judged"]
 
     @overload
     def probabilities(
@@ -121,16 +128,19 @@ class SubjectTrainer:
             return _probabilities(outputs).argmax(axis=1).astype(np.int64)
         return outputs.reshape(len(outputs)).astype(float)
 
-    def _found(self, variants: Sequence[Variant]) -> list[Weights | str]:
-        """Return the weights of each variant, or in words how its training diverged."""
+    def _found(self, variants: Sequence[Variant]) -> "list[_Kept | str]":
+        """Return what is kept of each variant, or in words how its training diverged."""
         held_out = _HeldOut(self.validation)
         jobs = [self._job(variant, held_out) for variant in variants]
 
         def make(lacking: Sequence[Lacking]) -> Iterator[tuple[int, Any]]:  # Any: as `_found`
-            wanted = [replace(jobs[each.position], unfinished=each.unfinished) for each in lacking]
+            judged: list[list[float | None]] = [[] for _ in lacking]
+            wanted = [
+                replace(jobs[each.position], unfinished=each.unfinished, judged=losses.extend)
+                for each, losses in zip(lacking, judged, strict=True)
+            ]
             for index, found in train_together(wanted):
-                value = str(found) if isinstance(found, Diverged) else found
-                yield lacking[index].position, value
+                yield lacking[index].position, _kept(found, judged[index])
 
         shared = (self.training, self.validation, self.unlabelled, self.device, self.columns)
         parts = [
@@ -146,7 +156,7 @@ class SubjectTrainer:
         ]
         return recall(train_together, shared, parts, make)
 
-    def _refuse_diverged(self, variants: Sequence[Variant], found: list[Weights | str]) -> None:
+    def _refuse_diverged(self, variants: Sequence[Variant], found: "list[_Kept | str]") -> None:
         broken = [k for k, each in enumerate(found) if isinstance(each, str)]
         if not broken:
             return
@@ -193,12 +203,25 @@ class SubjectTrainer:
         found = self._found(variants)
         if diverged == "raise":
             self._refuse_diverged(variants, found)
-        for variant, weights, rows in zip(variants, found, each, strict=True):
-            if isinstance(weights, str):
+        for variant, kept, rows in zip(variants, found, each, strict=True):
+            if isinstance(kept, str):
                 yield None
                 continue
-            module = load(variant.network or self.network, weights, self.device)
+            module = load(variant.network or self.network, kept["weights"], self.device)
             yield evaluate(module, rows, self.device)
+
+
+class _Kept(TypedDict):
+    """What the store keeps of a training: see `SubjectTrainer.weights` and `SubjectTrainer.judged`."""
+
+    weights: Weights
+    judged: np.ndarray
+
+
+def _kept(found: dict[str, np.ndarray] | Diverged, judged: Sequence[float | None]) -> _Kept | str:
+    if isinstance(found, Diverged):
+        return str(found)
+    return _Kept(weights=found, judged=np.array(judged, float))  # None as NaN
 
 
 class _HeldOut:

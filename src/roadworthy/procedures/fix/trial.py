@@ -21,6 +21,7 @@ from roadworthy.procedures.fix.claims import (
     this_remedy,
 )
 from roadworthy.procedures.fix.costs import cost_of
+from roadworthy.procedures.fix.course import course_of
 from roadworthy.procedures.fix.reseeding import starts_alike
 from roadworthy.procedures.fix.strength import NOTHING, Chosen, chosen_sham, chosen_strength
 from roadworthy.procedures.fix.verdict import objection
@@ -231,7 +232,10 @@ def _record(
         after=cost,
         state="accepted" if against is None else "rejected",
         reason=against or why,
-        changes=changes_between(shop.filled, proposed.made),
+        changes=(
+            *changes_between(shop.filled, proposed.made),
+            *course_of(after, proposed.made.recipe),
+        ),
     )
 
 

@@ -48,7 +48,7 @@ def fast_adversarial_training(
     """Train on inputs that one step from a random start leads to: about twice the cost of training.
 
     Wong, Rice & Kolter (2020, ICLR, "Fast is better than free"). One step can be learnt without learning to withstand several (catastrophic
-    overfitting): each epoch is judged by ten steps, and the best by these is kept. The strength is the size, in parts of the audited one.
+    overfitting): each epoch is judged by ten steps, the best by these is kept, and a later one that lost what was learnt is told. The strength is the size, in parts of the audited one.
     """
     return _hardened(subject, strength, attack_threat, "fast")
 
