@@ -144,11 +144,16 @@ class AttackedModel:
         self.logits(inputs)  # what fails here fails without gradients too, and is an error
         while True:
             try:
+                at = inputs.detach().clone().requires_grad_()
                 with torch.enable_grad():
-                    return self._outputs(inputs.detach().clone().requires_grad_()).requires_grad
+                    outputs = self._outputs(at)
+                    if outputs.requires_grad:
+                        torch.autograd.grad(outputs.sum(), at, allow_unused=True)
+                return outputs.requires_grad
             except (MemoryError, RuntimeError) as error:
                 if not is_lack_of_memory(error):
-                    # As from a call of .numpy() inside, which a tensor with gradients refuses.
+                    # As from a call of .numpy() inside, which a tensor with gradients refuses, or a
+                    # step such as heaviside, of which no derivative is known.
                     return False
                 if len(inputs) == 1:
                     raise

@@ -1,5 +1,6 @@
 """Adversarial error through the engine: exact where the truth is planted, an error where the attack fails."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -177,14 +178,26 @@ def test_a_black_box_is_attacked_by_its_outputs_and_the_finding_says_so() -> Non
     assert f"So at most {withstand} withstand it: the quick budget" in found.details
 
 
-def test_a_network_that_cuts_its_gradients_is_attacked_by_its_outputs() -> None:
+def through_numpy(inputs: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(inputs.numpy())
+
+
+def through_a_step(inputs: torch.Tensor) -> torch.Tensor:
+    """Values as they are, by an operation of which torch has no derivative, which shows on the way back alone."""
+    return inputs + 0 * torch.heaviside(inputs, torch.zeros(()))
+
+
+@pytest.mark.parametrize("cut", [through_numpy, through_a_step])
+def test_a_network_that_cuts_its_gradients_is_attacked_by_its_outputs(
+    cut: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
     class Cut(nn.Module):
         def __init__(self, net: nn.Module) -> None:
             super().__init__()
             self.net = net
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return torch.from_numpy(self.net(inputs).numpy())
+            return cut(self.net(inputs))
 
     subject = planted(0.4)
     predictor = predictor_of(Cut(linear_net(subject)))
