@@ -104,6 +104,7 @@ def mitigations_page(registry: Registry) -> str:
             "",
             about.body,
             "",
+            *([f"**Mind:** {about.caution}", ""] if about.caution else []),
             f"* repairs: {', '.join(f'`{name}`' for name in mark.targets)}",
             f"* strengths: {', '.join(f'{s:g}' for s in mark.strengths)}",
             f"* sham: {f'`{mark.sham}`' if mark.sham else 'doing nothing, or training with another seed'}",

@@ -218,6 +218,8 @@ def _described(marked: Marked, registry: Registry) -> Group:
         facts.add_row("strengths", ", ".join(f"{s:g}" for s in mark.strengths))
         facts.add_row("control", mark.sham or "doing nothing, or training with another seed")
         facts.add_row("proven on", mark.repairs or "nothing yet")
+        if about.caution:
+            facts.add_row("mind", Text(about.caution))
     # As Text, for brackets in a string are marks to rich.
     facts.add_row("needs", Text(", ".join(needs(marked)) or "nothing"))
     facts.add_row("written in", f"{marked.module}, line {marked.line}")

@@ -19,8 +19,19 @@ def test_small_times_have_small_units_and_what_is_not_known_is_a_dash() -> None:
 
 
 def test_a_cost_within_a_twentieth_is_the_same() -> None:
-    same = costs(Cost(1.0, 1.0, 1, 100), Cost(1.04, 1.2, 1, 100))
+    same = costs(Cost(1.0, 1.0, 1, 100), Cost(1.04, 1.2, 1, 104))
     assert [c.changes for c in same] == [False, True, False]
+
+
+def test_the_latency_of_a_model_as_large_as_before_differs_by_what_runs_beside_it() -> None:
+    def changes(before: float, after: float, size: int = 100) -> bool:
+        return costs(Cost(1.0, before, 1, 100), Cost(1.0, after, 1, size))[1].changes
+
+    assert not changes(0.021, 0.036)
+    assert not changes(0.036, 0.021)
+    assert changes(0.021, 0.05)
+    assert changes(0.05, 0.021)
+    assert changes(0.021, 0.036, 130)
 
 
 def test_a_training_that_is_not_known_is_said_with_the_reason() -> None:

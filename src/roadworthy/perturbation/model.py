@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.errors import NotApplicable
+from roadworthy.subject.own_code import LACKING
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""
@@ -19,9 +20,6 @@ Backward = Callable[[Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]
 """Inputs (n, ...) to outputs, and what takes a gradient by the outputs to that by the inputs."""
 Precision = Literal["float32", "bfloat16"]
 Part = TypeVar("Part")
-
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
-"""How torch says it on a processor, where it has no exception of its own for it."""
 
 
 @dataclass
@@ -152,8 +150,8 @@ class AttackedModel:
                 return outputs.requires_grad
             except (MemoryError, RuntimeError) as error:
                 if not is_lack_of_memory(error):
-                    # As from a call of .numpy() inside, which a tensor with gradients refuses, or a
-                    # step such as heaviside, of which no derivative is known.
+                    # As from a call of .numpy() inside, which a tensor with gradients refuses, or on the
+                    # way back from a step such as heaviside, of which no derivative is known.
                     return False
                 if len(inputs) == 1:
                     raise
@@ -239,7 +237,7 @@ def is_lack_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     said = str(error).lower()
-    return any(words in said for words in OUT_OF_MEMORY)
+    return any(words in said for words in LACKING)
 
 
 def as_logits(outputs: Tensor, classes: int, are_probabilities: bool) -> Tensor:

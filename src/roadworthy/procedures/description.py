@@ -1,11 +1,11 @@
-"""What a docstring says of a check, read once: its quantity, unit, qualification and next step."""
+"""What a docstring says of a check, read once: its quantity, unit, qualification, next step and what to mind."""
 
 import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LABELS = ("Unit", "Qualified at", "Next", "Also alarms", "Ideal")
+LABELS = ("Unit", "Qualified at", "Next", "Mind", "Also alarms", "Ideal")
 # A labelled passage begins a line or follows a sentence, and runs to the next label, a blank line or the end.
 LABEL = re.compile(rf"(?:^|(?<=[.)]\s))\s*({'|'.join(LABELS)}):\s*", re.MULTILINE)
 
@@ -22,6 +22,7 @@ class Description:
     unit: str = ""
     qualified_at: str = ""
     next: str = ""
+    caution: str = ""
 
 
 def describe(function: Callable[..., object]) -> Description:
@@ -41,4 +42,5 @@ def describe(function: Callable[..., object]) -> Description:
         unit=found.get("Unit", "").rstrip("."),
         qualified_at=found.get("Qualified at", "").rstrip("."),
         next=found.get("Next", ""),
+        caution=found.get("Mind", ""),
     )

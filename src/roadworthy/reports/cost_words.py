@@ -6,8 +6,12 @@ from roadworthy.reports import wording
 from roadworthy.results import Candidate, Cost
 
 SAME_COST = 0.05  # of the cost: timings differ that much by themselves
+SAME_LATENCY = (
+    1.0  # of microseconds a row, where the model is as large as before: what else runs beside it
+)
 SIZES = ("B", "kB", "MB", "GB", "TB")
 TIMES = ("ms", "µs", "ns")
+LATENCY = "Latency per row"
 TOGETHER = "not known, for it was trained together with others"
 
 
@@ -26,11 +30,18 @@ def costs(before: Cost, after: Cost) -> tuple[CostChange, ...]:
     """Say what a model cost and costs: training, latency, size."""
     pairs = (
         ("Training", before.training_seconds, after.training_seconds, _seconds),
-        ("Latency per row", before.milliseconds_per_row, after.milliseconds_per_row, _milliseconds),
+        (LATENCY, before.milliseconds_per_row, after.milliseconds_per_row, _milliseconds),
         ("Size", before.bytes, after.bytes, _bytes),
     )
+    same = {LATENCY: SAME_LATENCY} if before.bytes == after.bytes else {}
     return tuple(
-        CostChange(name, say(old), say(new), _ratio(old, new), _changes(old, new))
+        CostChange(
+            name,
+            say(old),
+            say(new),
+            _ratio(old, new),
+            _changes(old, new, same.get(name, SAME_COST)),
+        )
         for name, old, new, say in pairs
     )
 
@@ -81,6 +92,8 @@ def _ratio(before: float | None, after: float | None) -> str:
     return f"×{after / before:.2g}" if after / before < 10 else f"×{after / before:,.0f}"
 
 
-def _changes(before: float | None, after: float | None) -> bool:
+def _changes(before: float | None, after: float | None, same: float) -> bool:
     """Whether a cost changes by more than timings do from run to run."""
-    return bool(before) and after is not None and abs(after / before - 1) > SAME_COST
+    if not before or after is None:
+        return False
+    return max(after / before, before / max(after, 1e-12)) > 1 + same

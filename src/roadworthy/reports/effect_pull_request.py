@@ -118,6 +118,7 @@ def _candidate(fix: Fix, candidate: Candidate) -> str:
             f"- Strength {wording.plain(candidate.strength)}. Sham: {safe(effect_words.in_sentence(candidate.sham))}."
         )
     lines += [f"- Changed: {safe(change)}" for change in candidate.changes]
+    lines += [f"- Mind: {safe(candidate.caution)}"] if candidate.caution else []
     effects = effect_words.effects_of(fix, candidate.mitigation)
     shown = [e for e in effects if effect_words.state_of(e) in effect_words.SHOWN]
     lines += ["", *_table(shown)] if shown else []

@@ -121,10 +121,14 @@ def _candidate(fix: Fix, candidate: Candidate) -> Iterator[Line]:
     yield text(f"{word:<{WORD}} ", STYLES[SHADES[candidate.state]]), name
     if candidate.reason:
         yield indent, text(wording.sentence(candidate.reason))
+    if candidate.caution:
+        yield indent, text(f"Mind: {candidate.caution}")
     target = effect_words.target_effect(fix, candidate)
     if target is not None and target.difference is not None:
         said = f"{effect_words.in_sentence(target.check)}: {effect_words.passage(target)}, "
         yield indent, text(said + effect_words.amount_words(target), "bold")
+        if candidate.accepted and target.verdict_after == "fail":
+            yield indent, text("It helps, and the check still fails.")
     if candidate.claims:
         claims = (
             f"{effect_words.claim_mark(c)[0]} {effect_words.CLAIMS[c.name].lower()}"

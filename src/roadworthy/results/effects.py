@@ -152,6 +152,8 @@ class Candidate:
         One sentence: why it is accepted, or what stands against it.
     changes : tuple of str
         What it changed in the subject, in words: fields of the recipe, rows of the training data.
+    caution : str
+        What to mind before it is used, "" where there is nothing beyond the effects.
     """
 
     mitigation: str
@@ -170,6 +172,7 @@ class Candidate:
     reason: str
     changes: tuple[str, ...] = ()
     traceback: str | None = None
+    caution: str = ""
 
     @property
     def accepted(self) -> bool:

@@ -107,6 +107,10 @@ def _input_range(
         as_bytes = all(part.inputs.dtype == np.uint8 for part in parts.values())
         return (0.0, 255.0) if as_bytes else None
     low, high = stated
+    if not low < high:
+        raise UserError(
+            f"{name}: inputs were said to run from {low:g} to {high:g}; the first number must be below the second."
+        )
     for split, part in parts.items():
         rows = _rows_where(part.inputs, lambda rows: (rows < low) | (rows > high))
         if len(rows):

@@ -17,7 +17,12 @@ MORE_MEMORY = (
     "Memory does not suffice for it: free some or allow more (ulimit -v, --device), make its largest layer work row by "
     "row, or give recorded predictions (--predictions)."
 )
-LACKING = ("can't allocate memory", "not enough memory", "out of memory")
+LACKING = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "could not create a primitive",  # oneDNN, of a convolution
+)
 """How torch says it, which has no exception of its own for it on a processor."""
 
 

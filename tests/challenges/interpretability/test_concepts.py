@@ -70,6 +70,36 @@ def test_a_concept_that_means_nothing_is_seldom_called_an_influence() -> None:
     assert called <= 1
 
 
+def test_units_that_hardly_ever_fire_do_not_lead() -> None:
+    """Of 40 more units with tiny signals, some tell examples from others by luck; the answer heeds each of them backwards."""
+    module = nn.Sequential(nn.Linear(45, 44), nn.ReLU(), nn.Linear(44, 2))
+    with torch.no_grad():
+        for part in module.parameters():
+            part.zero_()
+        inner = network()
+        module[0].weight[:4, :5], module[2].weight[:, :4] = inner[0].weight, inner[2].weight
+        module[0].weight[4:, 5:] = 1e-3 * torch.eye(40)
+        module[2].weight[1, 4:], module[2].weight[0, 4:] = -3.0, 3.0
+    rng = np.random.default_rng(0)
+
+    def wide(rows: np.ndarray) -> np.ndarray:
+        rare = (rng.random((len(rows), 40)) < 0.05) * rng.random((len(rows), 40))
+        return np.concatenate([rows, rare], axis=1)
+
+    found = of(module, {"first": wide(FIRST)}, wide(TRAIN), wide(TEST))
+    assert found["first"][:, 1].mean() > 0.95
+    assert found["first"][:, 0].mean() < 0.05
+
+
+def test_where_nothing_is_shown_no_concept_is_named_and_a_share_stays_one() -> None:
+    rng = np.random.default_rng(0)
+    chance = {"striped": rng.random((20, 2)), "": rng.random((20, 2))}
+    told = concept_influence(chance, TASK)
+    assert "striped" not in told.details
+    assert told.details.startswith("No concept is shown")
+    assert told.high <= 1.0
+
+
 def test_few_examples_black_boxes_and_no_concepts_are_said() -> None:
     with pytest.raises(UserError, match="at least 20"):
         scores({"first": FIRST[:5]})

@@ -45,6 +45,23 @@ def test_of_a_sum_both_curves_are_the_line_of_the_term() -> None:
     assert steps == pytest.approx(np.full(len(steps), 2.0), abs=1e-9)
 
 
+def test_a_column_that_is_mostly_one_value_is_drawn_between_the_others_too() -> None:
+    """As gains of capital: of 92 of 100 rows 0, of the others up to 99,999, and the answer turns at 5,000."""
+    rng = np.random.default_rng(3)
+    rows = np.zeros((1000, 3))
+    rows[:80, 0] = np.append(rng.uniform(100, 20_000, 79), 99_999)
+    model = Predictor(lambda x: (x[:, 0] > 5000).astype(float), "values", None)
+    losses = np.tile([3.0, 0.0, 0.0], (1000, 1))
+    curves = column_curves(model, TASK, "values", rows, losses, rng, COLUMNS)
+    at, local = curves["0 at"], curves["0 local"]
+    assert len(at) >= 10
+    assert np.diff(at)[0] < 5000
+    assert curves["0 dependence"].tolist() == (at > 5000).astype(float).tolist()
+    # Steps between neighbours alone: nothing below the turn, all of it there.
+    assert np.ptp(local[at <= 5000]) == pytest.approx(0.0)
+    assert local[0] == pytest.approx(0.0, abs=0.1)
+
+
 def test_a_column_of_which_nothing_is_known_has_no_curve() -> None:
     rows = ROWS.copy()
     rows[:, 0] = np.nan

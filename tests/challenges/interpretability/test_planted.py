@@ -207,6 +207,20 @@ def test_an_explanation_that_says_nothing_does_not_begin_with_the_mark() -> None
     assert _begins_with(says, mark).tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("side", "found"),
+    [(2, True), (4, True), (8, False)],  # of 14 by 14: 2, 8 and 33 %
+)
+def test_a_block_that_holds_the_mark_counts_unless_it_is_most_of_the_row(side, found) -> None:
+    shape = (1, 14, 14)
+    mark = Mark(np.array([0, 1, 14, 15]), np.array([0, 1, 14, 15]), 1.0, 0)
+    with_mark, without = (np.full((1, *shape), 0.1, np.float32) for _ in range(2))
+    with_mark[0, 0, :side, :side] = 0.9
+    without[0, 0, -side:, -side:] = 0.9
+    assert _begins_with(with_mark, mark).tolist() == [found]
+    assert _begins_with(without, mark).tolist() == [False]
+
+
 @pytest.mark.parametrize("shape", [(1,), (3, 1, 1), (1, 1)])
 def test_one_position_is_no_place_to_look_for_a_mark(shape) -> None:
     asked = given("deeplift")

@@ -35,6 +35,30 @@ def test_of_a_table_the_three_largest_parts_are_told_in_a_sentence_wrong_answers
     assert private.evidence[0].rows[0][-1] == "b (-2); a (+1); c (+0.5)"  # type: ignore[union-attr]
 
 
+def test_numbers_are_told_as_they_are_and_the_farthest_off_first() -> None:
+    columns = tuple(Column(name, "numeric") for name in "ab")
+    answers, truths = np.array([5.0, 5.25, 7.0, 0.0]), np.array([5.5, 9.0, 7.0, 0.0])
+    rows = np.array([0, 1, 2])  # of four test rows
+    found = told_in_three_parts(
+        np.array([[1.0, 0.5], [2.0, -1.0], [0.5, 0.5]]),
+        rows,
+        np.zeros(3, np.int64),
+        np.array([[1.0, 2.0]] * 4),
+        Task("regression", ()),
+        "kernel_shap",
+        columns,
+        test_predicted=answers,
+        test_targets=truths,
+    )
+    (table,) = found.evidence
+    assert isinstance(table, Table)
+    assert [row[:3] for row in table.rows] == [
+        (1, "5.25", "9"),
+        (0, "5", "5.5"),
+        (2, "7", "7"),
+    ]
+
+
 def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:
     attributions = np.random.default_rng(0).normal(size=(5, 64 * 64)).astype(np.float32)
     found = told_in_three_parts(
@@ -49,6 +73,17 @@ def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:
     assert len(pictures) == 3
     assert len(pictures[0].values) == 32
     assert np.sum(pictures[0].values) == pytest.approx(attributions[0].sum(), abs=1.0)
+    assert pictures[0].title == 'What the answer "no" to test row 0 rests on'
+
+
+def test_the_title_of_a_picture_says_what_a_wrong_answer_should_be() -> None:
+    found = told_in_three_parts(
+        np.ones((2, 16)), np.arange(2), np.zeros(2, np.int64), np.zeros((2, 1, 4, 4)), TASK, "x",
+        test_labels=np.array([0, 1]),
+    )  # fmt: skip
+    titles = [e.title for e in found.evidence]
+    assert titles[0] == 'What the answer "no" (should be "yes") to test row 1 rests on'
+    assert titles[1] == 'What the answer "no" to test row 0 rests on'
 
 
 @pytest.mark.parametrize(

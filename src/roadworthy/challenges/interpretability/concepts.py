@@ -1,6 +1,7 @@
 """Whether answers go with a concept that the user names by examples."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,9 +111,13 @@ def concept_influence(concept_scores: Mapping[str, np.ndarray], task: "Task") ->
         highs=tuple(m.high for m in found),
         reference=0.0,
     )
-    return largest_of(
-        found, unit="share of rows", details=f"Surest: {names[surest]}.", evidence=(figure,)
+    details = (
+        f"Surest: {names[surest]}."
+        if found[surest].low > 0.0
+        else "No concept is shown to go with an answer more than random directions do."
     )
+    worst = largest_of(found, unit="share of rows", details=details, evidence=(figure,))
+    return replace(worst, high=min(worst.high, 1.0))  # of two shares
 
 
 def _apart(value: float, scores: np.ndarray, chance: np.ndarray) -> Measurement:
@@ -149,9 +154,9 @@ def _direction(examples: np.ndarray, others: np.ndarray) -> np.ndarray:
     from sklearn.linear_model import RidgeClassifier
 
     rows = np.concatenate([examples, others]).astype(np.float64)
-    spread = rows.std(axis=0)
-    scale = np.where(spread > 1e-9, spread, 1.0)
+    # One scale for all units: with one for each, those that hardly ever fire would lead.
+    scale = max(float(np.sqrt(rows.var(axis=0).mean())), 1e-9)
     fitted = RidgeClassifier(alpha=1.0).fit(
         rows / scale, np.repeat([1, 0], [len(examples), len(others)])
     )
-    return np.ravel(fitted.coef_) / scale  # (1, f), or (f,) since scikit-learn 1.9
+    return np.ravel(fitted.coef_)  # (1, f), or (f,) since scikit-learn 1.9

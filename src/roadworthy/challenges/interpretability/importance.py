@@ -70,7 +70,7 @@ def column_curves(
 ) -> "Mapping[str, np.ndarray]":
     """How the answer goes with the values of the most important numeric columns, by two rules.
 
-    "3 at": values of column 3 (quantiles of the training rows); "3 dependence": mean probability of the positive (or commonest) class, or mean number, when all rows have that
+    "3 at": values of column 3 (quantiles of the training rows, and of their distinct values where a few are most of them); "3 dependence": mean probability of the positive (or commonest) class, or mean number, when all rows have that
     value (partial dependence, Friedman 2001, Annals of Statistics 29); "3 local": accumulated local effects (Apley & Zhu 2020, JRSS B 82), which never
     asks for a value that a row could not have, centred on the mean answer.
     """
@@ -86,7 +86,7 @@ def column_curves(
         present = inputs[np.isfinite(inputs[:, j]), j]
         if len(present) == 0:
             continue
-        at = np.unique(np.quantile(present, np.linspace(0.0, 1.0, POINTS), method="nearest"))
+        at = _values(present)
         if len(at) < 2:
             continue
         found[f"{j} at"] = at
@@ -162,6 +162,18 @@ def _curves(
             Curve(f"Answers by {columns[j].name}", Axis(columns[j].name), Axis(what), series)
         )
     return tuple(found)
+
+
+def _values(present: np.ndarray) -> np.ndarray:
+    """Return values at which a curve is drawn, ascending: at most 24.
+
+    Where one value is that of most rows, quantiles of rows are all that one; those of distinct values lie between.
+    """
+    steps = np.linspace(0.0, 1.0, POINTS)
+    at = np.unique(np.quantile(present, steps, method="nearest"))
+    if len(at) == POINTS:
+        return at
+    return np.union1d(at, np.quantile(np.unique(present), steps, method="nearest"))
 
 
 def _label(asked: Answering, inputs: np.ndarray) -> int:

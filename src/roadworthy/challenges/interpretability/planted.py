@@ -24,6 +24,10 @@ IN_CLASS = 0.95  # share of the rows of the class that carry the mark
 GIVEN_CLASS = 0.1
 SIDE = 0.15  # of an image: side of the patch in its corner
 LEAST_SIDE = 4  # of an image that has room for one
+COARSEST = (
+    1 / 8
+)  # of a row, that a block may take: by luck alone one row in eight begins with the mark
+SAME = 1e-6  # of the largest value: rounding
 MOST_ROWS = 200
 FEWEST_TURNED = 20
 # Of training rows: a mark in a tenth of them is taken up from far fewer, and more of them only make the training dearer.
@@ -243,16 +247,20 @@ def _trained(
 
 
 def _begins_with(values: np.ndarray, mark: Mark) -> np.ndarray:
-    """Whether the largest attribution by size of each row lies in the mark and nowhere else: (m,) bool.
+    """Whether the largest attribution by size of each row lies in the mark: (m,) bool.
 
-    A row that is 0 or the same everywhere, or has a value that is no number, says nothing and does not begin with it.
+    What a method gives to a whole block at once (a patch of a transformer) may reach beyond the mark, as long as the block is
+    at most an eighth of the row. A row that is 0 or the same everywhere, or has a value that is no number, says nothing and does not begin with it.
     """
     import torch
 
     sizes = np.abs(_parts(values.shape[1:]).summed(torch.from_numpy(values)).numpy())
     inside = np.isin(np.arange(sizes.shape[1]), mark.shown)
-    larger = sizes[:, inside].max(axis=1) > sizes[:, ~inside].max(axis=1)
-    return larger & np.isfinite(sizes).all(axis=1)
+    leads = sizes >= (1.0 - SAME) * sizes.max(axis=1, keepdims=True)
+    beyond = leads[:, ~inside].sum(axis=1)
+    is_block = leads.mean(axis=1) <= COARSEST
+    found = leads[:, inside].any(axis=1) & ((beyond == 0) | is_block)
+    return found & (sizes > 0).any(axis=1) & np.isfinite(sizes).all(axis=1)
 
 
 def _parts(shape: tuple[int, ...]) -> "Parts":

@@ -1,6 +1,6 @@
 """Explanations for people: for chosen rows a sentence, and of images a picture of what the answer rests on."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,12 +29,14 @@ def told_in_three_parts(
     attribution_method: str,
     columns: "tuple[Column, ...] | None" = None,
     test_labels: np.ndarray | None = None,
+    test_predicted: np.ndarray | None = None,
+    test_targets: np.ndarray | None = None,
     people: bool | None = None,
 ) -> Measurement:
     """How much of an explanation the three largest parts make up: what can be told in a sentence.
 
     Share of the sum of all attributions by size, the mean over explained rows with Student's t. The table says in sentences what the answers of chosen rows rest on,
-    wrong ones first; of images, pictures show it. Of people the columns are named and their values are not. Whether such sentences may be believed is what `attribution_faithfulness` and
+    wrong ones (of numbers the farthest off) first; of images, pictures show it. Of people the columns are named and their values are not. Whether such sentences may be believed is what `attribution_faithfulness` and
     `planted_feature_missed` measure.
 
     Unit: share of the explanation.
@@ -46,22 +48,17 @@ def told_in_three_parts(
     if not (total > 0).any():
         raise NotApplicable("no explained row has an attribution that is not 0")
     largest = np.sort(sizes, axis=1)[:, -PARTS:].sum(axis=1)
-    shares = (largest / np.maximum(total, 1e-300))[total > 0]
-    chosen = _chosen(test_explained_rows, test_explained_classes, test_labels, task)
-    if columns:
-        evidence = _sentences(
-            chosen, test_attributions, test_explained_rows, test_explained_classes,
-            None if people else test_inputs, columns, task, test_labels,
-        )  # fmt: skip
+    shares = largest[total > 0] / total[total > 0]
+    rows = test_explained_rows
+    if task.is_classification:
+        told = Told(rows, test_explained_classes, _of(test_labels, rows), task.classes)
     else:
-        evidence = _pictures(
-            chosen,
-            test_attributions,
-            test_explained_rows,
-            test_explained_classes,
-            test_inputs,
-            task,
-        )
+        told = Told(rows, _of(test_predicted, rows), _of(test_targets, rows), ())
+    if columns:
+        inputs = None if people else test_inputs
+        evidence = _sentences(told, test_attributions, inputs, columns)
+    else:
+        evidence = _pictures(told, test_attributions, test_inputs)
     return replace(
         mean(shares, unit="share of the explanation"),
         details=f"Explained by {attribution_method.replace('_', ' ')}, {len(shares):,} rows.",
@@ -69,65 +66,88 @@ def told_in_three_parts(
     )
 
 
-def _chosen(
-    rows: np.ndarray, answers: np.ndarray, labels: np.ndarray | None, task: "Task"
-) -> np.ndarray:
-    """Return positions among the explained rows: wrong answers first."""
-    if labels is None or not task.is_classification:
-        return np.arange(min(len(rows), SENTENCES))
-    is_wrong = answers != labels[rows]
-    return np.argsort(~is_wrong, kind="stable")[:SENTENCES]
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What is told of explained rows beside what answers rest on.
+
+    Parameters
+    ----------
+    rows : (m,) int64 ndarray
+        Positions among the test rows.
+    answers, truths : (m,) ndarray or None
+        Class codes or numbers; None where not known.
+    classes : tuple of str
+        Empty where the target is a number.
+    """
+
+    rows: np.ndarray
+    answers: np.ndarray | None
+    truths: np.ndarray | None
+    classes: tuple[str, ...]
+
+    def chosen(self, most: int) -> list[int]:
+        """Return positions of the wrong ones first, of numbers the farthest off."""
+        if self.answers is None or self.truths is None:
+            return list(range(min(len(self.rows), most)))
+        off = self.answers != self.truths if self.classes else np.abs(self.answers - self.truths)
+        return np.argsort(-off.astype(np.float64), kind="stable")[:most].tolist()
+
+    def answer(self, k: int) -> str | None:
+        """Return an answer in words, None where it is not known."""
+        return self._said(self.answers, k)
+
+    def truth(self, k: int) -> str | None:
+        """Return what it should be in words, None where that is not known."""
+        return self._said(self.truths, k)
+
+    def _said(self, values: np.ndarray | None, k: int) -> str | None:
+        if values is None:
+            return None
+        return self.classes[int(values[k])] if self.classes else f"{float(values[k]):.4g}"
+
+
+def _of(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
 
 
 def _sentences(
-    chosen: np.ndarray,
+    told: Told,
     attributions: np.ndarray,
-    rows: np.ndarray,
-    answers: np.ndarray,
     inputs: np.ndarray | None,
     columns: "tuple[Column, ...]",
-    task: "Task",
-    labels: np.ndarray | None,
 ) -> tuple[Evidence, ...]:
     """Return a table of sentences; without inputs the values of columns are not told."""
     said: list[tuple[Cell, ...]] = []
-    for k in chosen:
-        row = int(rows[k])
+    for k in told.chosen(SENTENCES):
+        row = int(told.rows[k])
         order = np.argsort(-np.abs(attributions[k]), kind="stable")[:PARTS]
         reasons = [
             f"{columns[j].name}{_value(columns[j], inputs, row, int(j))} ({attributions[k, j]:+.2g})"
             for j in order
             if attributions[k, j] != 0.0
         ]
-        answer = task.classes[int(answers[k])] if task.is_classification else "the number"
-        truth = task.classes[int(labels[row])] if labels is not None else None
-        said.append((row, answer, truth, "; ".join(reasons) or "nothing stands out"))
+        why = "; ".join(reasons) or "nothing stands out"
+        said.append((row, told.answer(k), told.truth(k), why))
     header = ("test row", "answer", "should be", "rests most on (for +, against -)")
     return (Table("What answers rest on", header, tuple(said)),)
 
 
-def _pictures(
-    chosen: np.ndarray,
-    attributions: np.ndarray,
-    rows: np.ndarray,
-    answers: np.ndarray,
-    inputs: np.ndarray,
-    task: "Task",
-) -> tuple[Evidence, ...]:
+def _pictures(told: Told, attributions: np.ndarray, inputs: np.ndarray) -> tuple[Evidence, ...]:
     from roadworthy.attribution.parts import plane_of
 
     size = plane_of(inputs.shape[1:])
     if size is None:
         return ()
     found: list[Evidence] = []
-    for k in chosen[:PICTURES]:
+    for k in told.chosen(PICTURES):
         picture = _reduced(attributions[k].reshape(size))
         # Hundredths of the largest: what is less is not seen.
         digits = 2 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
-        answer = task.classes[int(answers[k])] if task.is_classification else "its number"
+        truth = told.truth(k)
+        should = "" if truth in (None, told.answer(k)) else f' (should be "{truth}")'
         found.append(
             Matrix(
-                title=f'What the answer "{answer}" to test row {int(rows[k])} rests on',
+                title=f'What the answer "{told.answer(k)}"{should} to test row {int(told.rows[k])} rests on',
                 row=Axis("pixel row"),
                 column=Axis("pixel column"),
                 rows=tuple(str(i) for i in range(picture.shape[0])),

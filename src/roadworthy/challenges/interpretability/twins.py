@@ -153,7 +153,7 @@ def unexplained_answers(
 def gain_over_simple_twin(
     test_predicted: np.ndarray, test_labels: np.ndarray, twin_answers: Answers
 ) -> Measurement:
-    """How much more often the model is right than the best model that fits on a page.
+    """How much more often the model is right than the best of a few models that can be read.
 
     Both learned the same labels. Difference on the same rows (Zou & Donner 2008, Statistics in Medicine 27); the best of the simple models on
     these very rows, which favours them. Where the interval reaches 0 the network's complexity has not been shown to buy anything.
@@ -176,7 +176,7 @@ def gain_over_simple_twin(
     elif gain.high < 0.0:
         said = f"The {best} is right more often than the model by {percent(-gain.value)}: use it"
     else:
-        said = f"The {best} has not been shown to be any worse: a model that fits on a page may do"
+        said = f"The {best} has not been shown to be any worse: a model that can be read may do"
     return replace(
         gain,
         unit="share of test rows",

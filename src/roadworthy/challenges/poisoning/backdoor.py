@@ -124,7 +124,7 @@ def backdoor_evidence(pattern_turns: np.ndarray) -> Measurement:
     trained long enough to know the rows by heart (the audited model need not have learnt the pattern; the next one may) and in
     models trained without the suspect rows. The pattern with the largest effect is measured on test rows: turned by the former, beyond the
     latter or a random pattern of that size, whichever turns more (transplant: Gao et al. 2019, STRIP; removal: Tran et al. 2018).
-    Where models without the suspect rows are turned all the same, and by no random pattern, rows that were not found may carry it too: nothing passes.
+    Where models without the suspect rows are turned all the same, by 10 points more than by a random pattern, rows that were not found may carry it too: nothing passes.
     0 is not "clean": `backdoor_power` says what would have been found. Triggers on rows that already were of the class (clean-label
     attacks), and rows that were poisoned before the data was divided, are not looked for. Of a table a dozen poisoned rows or more must be among
     those searched: of fewer nothing follows, whatever they do.

@@ -75,7 +75,7 @@ def class_change(
     validation and test rows, which nobody tampered with; ten folds. The share of training rows that it recognises, less the share
     of held-out rows that it takes for them: a lower bound of the share that was changed (total variation; Kim et al. 2021, Annals of
     Statistics 49, 411-434, tests by classification). Corrected for the number of classes. Rows that were relabelled into a class
-    are unlike it too, so flips of a quarter of a class are seen here as well (`targeted_flips` tells them); a backdoor carried by
+    are unlike it too and count here as far as they can be told (`targeted_flips` asks for them); a backdoor carried by
     few rows of a class stays below the bound. Splits that were not drawn at random differ without an attack.
 
     Unit: share of one class's training rows.

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @mitigation(
     targets="backdoor_evidence",
-    strengths=(0.5, 1.0),
+    strengths=(
+        1.0,
+    ),  # half of the rows still plant the pattern, which validation rows need not show
     sham="as_many_rows_of_the_class_dropped",
     repairs="patch_backdoor",
 )
@@ -30,8 +32,7 @@ def suspect_rows_dropped(
     """Train without the training rows that carry the suspect pattern.
 
     Removal after Tran et al. (2018, NeurIPS, "Spectral signatures in backdoor attacks", algorithm 1), of rows that
-    held-out rows do not account for. The strength is the share of them that goes, those found first. That
-    `backdoor_evidence` falls is measured by a new search. All other rows, architecture and recipe stay.
+    held-out rows do not account for: all of them. That `backdoor_evidence` falls is measured by a new search. All other rows, architecture and recipe stay.
     """
     return _without(subject, _suspects(suspect_pattern, strength))
 

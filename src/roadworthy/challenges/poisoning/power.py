@@ -75,8 +75,8 @@ def canaries_found(
     each = repetitions // PER_REPETITIONS
     if each < LEAST:
         raise NotApplicable(
-            f"planting {LEAST} backdoors of each kind takes {LEAST * len(KINDS) * 2} trainings, which this profile does not "
-            "spend; run with --profile standard"
+            f"{LEAST} backdoors of each kind at least are planted, which takes {LEAST * len(KINDS) * 2} trainings and {LEAST * PER_REPETITIONS} "
+            f"`repetitions`; they are {repetitions} here. Run with --profile standard, or set more"
         )
     layout = layout_of(train_inputs, feature_map, columns)
     clean = (validation_inputs, validation_labels, test_inputs, test_labels)

@@ -151,6 +151,7 @@ def blank_candidate(shop: Workshop, marked: Marked, target: str) -> Candidate:
         after=Cost(),
         state="not_run",
         reason="",
+        caution=describe(marked.function).caution,
     )
 
 
@@ -236,7 +237,12 @@ def _record(
             *changes_between(shop.filled, proposed.made),
             *course_of(after, proposed.made.recipe),
         ),
+        caution=" ".join(filter(None, map(_caution, proposed.stages))),
     )
+
+
+def _caution(stage: Stage) -> str:
+    return describe(stage.marked.function).caution
 
 
 def _compared(

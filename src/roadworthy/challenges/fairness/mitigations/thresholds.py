@@ -60,8 +60,9 @@ def thresholds_by_group(
 
     On validation rows, of all thresholds whose gap in true and false positive rates is at most (1 - strength) of today's,
     those with the fewest mistakes (Hardt, Price & Srebro 2016, NeurIPS, section 3.2, without its random decisions), for the
-    attribute with the widest gap. **The group is read from the model's own input: it must be given for every answer, and
-    deciding by it openly may be unlawful.** Weights and data stay as they are.
+    attribute with the widest gap. Weights and data stay as they are.
+
+    Mind: the group is read from the model's own input, so that it must be known for every answer, and deciding by it openly may be unlawful.
     """
     if strength == 0.0:
         return subject
