@@ -107,7 +107,7 @@ def test_a_data_frame_alone_trains_a_default_model() -> None:
 def test_bounds_and_purpose_given_in_the_call_carry_their_origin() -> None:
     found = roadworthy.audit(
         "digits",
-        only=("overfitting_gap", "error_rate"),
+        only="overfitting_gap, error_rate",
         requirements={"overfitting_gap": 0.001},
         purpose={"accuracy": 0.99},
         profile="quick",

@@ -413,7 +413,9 @@ def _split(values: list[str] | None) -> tuple[str, ...] | None:
     """Return the names of an option that can be repeated or given separated by commas."""
     if not values:
         return None
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    from roadworthy.config import names_in
+
+    return tuple(name for value in values for name in names_in(value))
 
 
 def _split_files(column: str | None, files: dict[str, Path | None]) -> object:

@@ -124,7 +124,7 @@ def fix(
     settings = config.settle(None, overrides)
     registry = engine.Registry.discover(plugins)
     asked = Asked(
-        only=(only,) if isinstance(only, str) else tuple(only),
+        only=config.names_in(only) if isinstance(only, str) else tuple(only),
         seeds=seeds,
         proof_log=None if proof_log is None else Path(proof_log),
         reviewed=reviewed,

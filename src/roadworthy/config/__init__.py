@@ -21,6 +21,7 @@ from roadworthy.config.sections import (
     PurposeSection,
     SplitFiles,
     SubjectSection,
+    names_in,
 )
 from roadworthy.config.settle import Settings, settle
 
@@ -37,6 +38,7 @@ __all__ = [
     "SplitFiles",
     "SubjectSection",
     "line_of",
+    "names_in",
     "parse_config",
     "parse_duration",
     "profile_options",

@@ -41,6 +41,15 @@ def _all_spelled(value: Any) -> Any:  # Any: see above
     return tuple(_spelled(item) for item in listed) if isinstance(listed, tuple) else listed
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names that a text gives, separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _check_names(value: Any) -> Any:  # Any: see above
+    return names_in(value) if isinstance(value, str) else _listed(value)
+
+
 def _path(value: Any) -> Any:  # Any: see above
     return str(value) if isinstance(value, PurePath) else value
 
@@ -76,6 +85,7 @@ Range = Annotated[tuple[float, float], BeforeValidator(_range), AfterValidator(_
 Text = Annotated[str, Field(min_length=1)]
 File = Annotated[str, BeforeValidator(_path), Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
+CheckNames = Annotated[tuple[Text, ...], BeforeValidator(_check_names)]
 Spelling = Annotated[str, BeforeValidator(_spelled), Field(min_length=1)]
 Spellings = Annotated[tuple[str, ...], BeforeValidator(_all_spelled)]
 Reasons = Annotated[tuple[FailOn, ...], BeforeValidator(_reasons)]
@@ -262,8 +272,8 @@ class Bound(Section):
 class ChecksSection(Section):
     """Which checks run; names of checks or of whole challenges, see `roadworthy list`."""
 
-    only: Names = Field(default=(), description='Run these alone: ["uncertainty"].')
-    skip: Names = Field(default=(), description='Leave these out: ["near_duplicates"].')
+    only: CheckNames = Field(default=(), description='Run these alone: ["uncertainty"].')
+    skip: CheckNames = Field(default=(), description='Leave these out: ["near_duplicates"].')
     plugins: Names = Field(
         default=(), description='Modules with checks of your own: ["my_checks"].'
     )
