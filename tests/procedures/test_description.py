@@ -1,5 +1,6 @@
 """Docstrings of checks, taken apart for reports."""
 
+from roadworthy.challenges.fairness.mitigations.thresholds import thresholds_by_group
 from roadworthy.procedures.description import describe
 
 
@@ -48,3 +49,10 @@ def test_labels_after_one_another_are_found() -> None:
 
 def test_a_function_without_docstring_has_empty_parts() -> None:
     assert describe(bare).title == ""
+
+
+def test_what_to_mind_of_a_repair_is_apart_from_what_it_does() -> None:
+    about = describe(thresholds_by_group)
+    assert "must be known for every answer" in about.caution
+    assert "Mind" not in about.body
+    assert describe(bare).caution == ""

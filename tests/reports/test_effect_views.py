@@ -165,3 +165,24 @@ def test_an_accepted_repair_says_which_descriptions_it_changed_beyond_chance() -
     assert "It also changes unanswered from 10.0 % to 50.0 %." in reports.fix_markdown(fix).replace(
         "\u00a0", " "
     )
+
+
+def test_what_to_mind_and_a_check_that_still_fails_are_said_in_every_form() -> None:
+    fix = made.full()
+    accepted = next(c for c in fix.candidates if c.accepted)
+    warned = replace(accepted, caution="the group must be known for every answer.")
+    others = tuple(warned if c is accepted else c for c in fix.candidates)
+    target = (accepted.mitigation, accepted.target)
+    effects = tuple(
+        replace(e, verdict_after="fail") if (e.mitigation, e.check) == target else e
+        for e in fix.effects
+    )
+    mended = replace(fix, candidates=others, effects=effects)
+    words = "Mind: the group must be known"
+    console = shown(reports.fix_console(mended), 100)
+    assert words in console
+    assert "the check still fails" in console
+    assert "still fails" not in shown(reports.fix_console(fix), 100)
+    assert words in reports.fix_markdown(mended)
+    assert words in reports.fix_html(mended)
+    assert "Mind:" not in reports.fix_html(fix)
