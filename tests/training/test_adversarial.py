@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from roadworthy.errors import UserError
-from roadworthy.subject import AdversarialTraining, Network, Recipe
+from roadworthy.procedures.fix.course import said_of
+from roadworthy.subject import AdversarialTraining, Network, Recipe, builtin_subject
 from roadworthy.training.adversarial import Adversary, adversary_of
 from roadworthy.training.augmentation import Batch, Part
 from roadworthy.training.distillation import teacher_of
@@ -102,6 +103,54 @@ def test_the_epoch_that_withstands_most_is_kept_without_validation_rows() -> Non
     train(LINEAR, recipe, TRAINING, progress=lambda _, __, loss: losses.append(loss))
     assert len(losses) == 4
     assert all(loss is not None and np.isfinite(loss) for loss in losses)
+
+
+def test_catastrophic_overfitting_is_seen_by_ten_steps_and_what_is_kept_is_from_before_it() -> None:
+    """Of free training at .4, after plain training: at its end the steps that it trains on are withstood, ten are not."""
+    digits = builtin_subject("digits").splits["train"]
+    assert digits.inputs is not None
+    assert digits.target is not None
+    rows = Examples(digits.inputs, digits.target)
+
+    def wide() -> nn.Module:
+        hidden = nn.Linear(256, 256)
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), hidden, nn.ReLU(), nn.Linear(256, 10)
+        )
+
+    plain = train(Network(wide), replace(RECIPE, epochs=15, learning_rate=2e-3), rows)
+    built: list[nn.Module] = []
+    judged: list[float | None] = []
+
+    def build() -> nn.Module:
+        module = wide()
+        module.load_state_dict({name: torch.from_numpy(value) for name, value in plain.items()})
+        built.append(module)
+        return module
+
+    plan = AdversarialTraining("free", 0.4, 0.0, 1.0, steps=4)
+    recipe = replace(
+        RECIPE, epochs=10, learning_rate=2e-3, batch_size=64, schedule="constant", adversarial=plan
+    )
+    kept = train(Network(build), recipe, rows, judged=judged.extend)
+    losses = np.array(judged, float)
+    assert losses[-1] > 2 * losses.min()
+    assert any("catastrophic overfitting" in said for said in said_of(losses, recipe))
+
+    inputs, target = torch.from_numpy(rows.inputs), torch.from_numpy(rows.target)
+    adversary = Adversary(plan, torch.Generator().manual_seed(0))
+
+    def errors_after(module: nn.Module, steps: int) -> float:
+        def harm(at: torch.Tensor) -> torch.Tensor:
+            return cross_entropy(module(at), target, 0.0)
+
+        moved = adversary._ascended(inputs, inputs, steps, harm)
+        return float((module(moved).argmax(1) != target).float().mean())
+
+    last = built[-1].eval()  # trained in place: as it was after the last epoch
+    assert errors_after(last, 1) < 0.7
+    assert errors_after(last, 10) > 0.95
+    assert not np.array_equal(kept["1.weight"], last.state_dict()["1.weight"].numpy())
 
 
 def test_training_against_an_adversary_goes_on_after_a_kill(tmp_path: Any) -> None:
