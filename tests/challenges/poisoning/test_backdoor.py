@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roadworthy.challenges.poisoning import backdoor_faults as faults
-from roadworthy.challenges.poisoning.backdoor import BOUND, backdoor_evidence
+from roadworthy.challenges.poisoning.backdoor import BOUND, backdoor_evidence, suspect_rows
 from roadworthy.challenges.poisoning.layout import Layout, layout_of
 from roadworthy.challenges.poisoning.planting import backdoored
 from roadworthy.challenges.poisoning.suspects import groups_among
@@ -158,6 +158,17 @@ def test_a_planted_backdoor_is_found_and_its_rows_are_named() -> None:
     rows = found["suspect_pattern"].value["rows"]
     assert len(np.intersect1d(rows, planted)) >= 0.8 * len(planted)
     assert replace(measured, evidence=()).n == found["suspect_pattern"].value["asked"].size
+
+
+def test_of_a_table_the_columns_of_a_pattern_are_named() -> None:
+    columns = (Column("age", "numeric"), Column("job", "category", ("none", "full")))
+    pattern = {"rows": np.array([3, 4]), "target": 1, "columns": np.array([1, 0]), "examined": 7}
+    searched, task = np.arange(20), Task("binary", ("no", "yes"), 1)
+    told = suspect_rows(pattern, task, searched, columns).details
+    assert "Columns of their pattern, the clearest first: job, age." in told
+    assert "Coordinates of their pattern, the clearest first: 1, 0." in (
+        suspect_rows(pattern, task, searched).details
+    )
 
 
 @pytest.mark.slow

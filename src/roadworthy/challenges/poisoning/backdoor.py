@@ -179,6 +179,7 @@ def suspect_rows(
     suspect_pattern: "Mapping[str, Any]",  # Any: see `Found`
     task: "Task",
     searched_rows: np.ndarray,
+    columns: "tuple[Column, ...] | None" = None,
 ) -> Measurement:
     """Share of training rows that carry a pattern which held-out rows do not account for.
 
@@ -199,7 +200,9 @@ def suspect_rows(
             details=f"{details}none has more training rows than held-out rows lead to expect.",
         )
     name = task.classes[suspect_pattern["target"]]
-    places = ", ".join(str(c) for c in suspect_pattern["columns"][:8].tolist())
+    first = suspect_pattern["columns"][:8].tolist()
+    places = ", ".join(columns[c].name if columns else str(c) for c in first)
+    what = "Columns" if columns else "Coordinates"
     carriers = Examples(
         "Training rows that carry the pattern",
         tuple(Example("train", int(row), f"labelled {name}") for row in rows[:SHOWN]),
@@ -209,7 +212,7 @@ def suspect_rows(
         len(searched_rows),
         unit="share of training rows that were searched",
         details=f"{details}{len(rows)} training rows labelled {name} stand out. "
-        f"Coordinates of their pattern, the clearest first: {places}.",
+        f"{what} of their pattern, the clearest first: {places}.",
         evidence=(carriers,),
     )
 
