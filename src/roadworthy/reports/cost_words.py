@@ -6,9 +6,8 @@ from roadworthy.reports import wording
 from roadworthy.results import Candidate, Cost
 
 SAME_COST = 0.05  # of the cost: timings differ that much by themselves
-SAME_LATENCY = (
-    1.0  # of microseconds a row, where the model is as large as before: what else runs beside it
-)
+# Of microseconds a row where the model is as large as before: they differ by what else runs on the machine.
+SAME_LATENCY = 1.0
 SIZES = ("B", "kB", "MB", "GB", "TB")
 TIMES = ("ms", "µs", "ns")
 LATENCY = "Latency per row"

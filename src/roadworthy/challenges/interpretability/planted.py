@@ -24,9 +24,8 @@ IN_CLASS = 0.95  # share of the rows of the class that carry the mark
 GIVEN_CLASS = 0.1
 SIDE = 0.15  # of an image: side of the patch in its corner
 LEAST_SIDE = 4  # of an image that has room for one
-COARSEST = (
-    1 / 8
-)  # of a row, that a block may take: by luck alone one row in eight begins with the mark
+# Of a row, that a block may take: by luck alone one row in eight begins with the mark.
+COARSEST = 1 / 8
 SAME = 1e-6  # of the largest value: rounding
 MOST_ROWS = 200
 FEWEST_TURNED = 20

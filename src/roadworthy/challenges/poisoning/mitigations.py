@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 @mitigation(
     targets="backdoor_evidence",
-    strengths=(
-        1.0,
-    ),  # half of the rows still plant the pattern, which validation rows need not show
+    # Half of the rows still plant the pattern, which validation rows need not show.
+    strengths=(1.0,),
     sham="as_many_rows_of_the_class_dropped",
     repairs="patch_backdoor",
 )
