@@ -1,4 +1,12 @@
-"""The two exceptions that carry meaning across rooms; everything else that is raised is a bug."""
+"""The two exceptions that carry meaning across rooms; everything else that is raised is a bug, or lack of memory."""
+
+LACKING = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "could not create a primitive",  # oneDNN, of a convolution
+)
+"""How torch says that memory does not suffice, of which it has no exception of its own on a processor."""
 
 
 class UserError(Exception):

@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor, nn
 
 from roadworthy.engine import Registry, Store
-from roadworthy.procedures.fix.course import course_of, said_of
+from roadworthy.procedures.fix.course import JUDGED, STEPS, course_of, said_of
 from roadworthy.procedures.paired import How, Side
 from roadworthy.procedures.stored import STORED
 from roadworthy.subject import (
@@ -23,7 +23,7 @@ from roadworthy.subject import (
     Task,
     fields_of,
 )
-from roadworthy.training import artifacts
+from roadworthy.training import adversarial, artifacts
 
 EPOCHS = 6
 PLAN = AdversarialTraining("fast", 0.1, -4.0, 4.0)
@@ -74,6 +74,11 @@ def test_a_jump_of_the_loss_after_the_epoch_that_is_kept_is_told(
     )
     assert lost.startswith(f"training: {name}")
     assert lost.endswith("after it, the loss is 5.5 in epoch 5")
+
+
+def test_what_is_told_is_what_the_trainer_judges_by() -> None:
+    assert STEPS == adversarial.WATCHED_STEPS
+    assert artifacts.judged_epochs.__name__ == JUDGED
 
 
 def test_a_loss_that_drifts_or_was_larger_before_is_no_jump() -> None:

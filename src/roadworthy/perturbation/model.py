@@ -9,8 +9,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from roadworthy.errors import NotApplicable
-from roadworthy.subject.own_code import LACKING
+from roadworthy.errors import LACKING, NotApplicable
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roadworthy.errors import UserError
+from roadworthy.errors import LACKING, UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MOST_PLACES = 3
@@ -17,13 +17,6 @@ MORE_MEMORY = (
     "Memory does not suffice for it: free some or allow more (ulimit -v, --device), make its largest layer work row by "
     "row, or give recorded predictions (--predictions)."
 )
-LACKING = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "could not create a primitive",  # oneDNN, of a convolution
-)
-"""How torch says it, which has no exception of its own for it on a processor."""
 
 
 @contextmanager
