@@ -40,3 +40,8 @@ def test_columns_of_a_table_have_ranges_of_their_own() -> None:
     found = fields_of(subject)["input_range"]
     assert isinstance(found, Missing)
     assert found.code == "not_applicable"
+
+
+def test_a_range_that_ends_before_it_begins_is_refused_as_that() -> None:
+    with pytest.raises(UserError, match="first number must be below the second"):
+        subject_from(data=images(np.float32, 1), input_range=(1, 0))

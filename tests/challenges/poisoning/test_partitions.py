@@ -8,7 +8,7 @@ import pytest
 from roadworthy.challenges.poisoning.detectors import conformal, odd_rows, row_p_values
 from roadworthy.challenges.poisoning.mitigations import partition_vote, suspect_rows_dropped
 from roadworthy.challenges.poisoning.partitions import certificate, voting
-from roadworthy.engine import Registry, Store, compute, mark_of
+from roadworthy.engine import MitigationMark, Registry, Store, compute, mark_of
 from roadworthy.errors import NotApplicable
 from roadworthy.subject import Task, builtin_subject, fields_of
 from roadworthy.training.running import evaluate, load
@@ -60,7 +60,11 @@ def test_remedies_of_strength_zero_are_none() -> None:
     assert suspect_rows_dropped(subject, 0.0, {"left_out": np.arange(3)}) is subject
 
 
-def test_suspect_rows_leave() -> None:
+def test_suspect_rows_leave_all_of_them() -> None:
+    # Half of them still plant the pattern, and validation rows need not tell half from all.
+    mark = mark_of(suspect_rows_dropped)
+    assert isinstance(mark, MitigationMark)
+    assert mark.strengths == (1.0,)
     subject = builtin_subject("digits")
     left = suspect_rows_dropped(subject, 1.0, {"left_out": np.array([1, 5])}).splits["train"]
     kept = np.delete(subject.splits["train"].source_rows, [1, 5])
