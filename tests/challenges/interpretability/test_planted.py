@@ -219,6 +219,9 @@ def test_a_block_that_holds_the_mark_counts_unless_it_is_most_of_the_row(side, f
     without[0, 0, -side:, -side:] = 0.9
     assert _begins_with(with_mark, mark).tolist() == [found]
     assert _begins_with(without, mark).tolist() == [False]
+    scattered = np.full((1, *shape), 0.1, np.float32)
+    scattered.ravel()[:: 196 // side**2] = 0.9  # as many, one of them in the mark
+    assert _begins_with(scattered, mark).tolist() == [False]
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 1, 1), (1, 1)])

@@ -257,9 +257,21 @@ def _begins_with(values: np.ndarray, mark: Mark) -> np.ndarray:
     inside = np.isin(np.arange(sizes.shape[1]), mark.shown)
     leads = sizes >= (1.0 - SAME) * sizes.max(axis=1, keepdims=True)
     beyond = leads[:, ~inside].sum(axis=1)
-    is_block = leads.mean(axis=1) <= COARSEST
+    # Scattered values that are the same would meet the mark by luck far more often than one block.
+    is_block = (leads.mean(axis=1) <= COARSEST) & _is_rectangle(leads, values.shape[1:])
     found = leads[:, inside].any(axis=1) & ((beyond == 0) | is_block)
     return found & (sizes > 0).any(axis=1) & np.isfinite(sizes).all(axis=1)
+
+
+def _is_rectangle(chosen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Whether the positions chosen of each row, (m, p) bool, fill one rectangle of its plane: (m,) bool."""
+    from roadworthy.attribution.parts import plane_of
+
+    plane = chosen.reshape(len(chosen), *(plane_of(shape) or (1, chosen.shape[1])))
+    # From the first to the last line, and column, that has one.
+    sides = [plane.any(axis=axis) for axis in (1, 2)]
+    spans = [s.shape[1] - s[:, ::-1].argmax(axis=1) - s.argmax(axis=1) for s in sides]
+    return spans[0] * spans[1] == chosen.sum(axis=1)
 
 
 def _parts(shape: tuple[int, ...]) -> "Parts":
