@@ -269,7 +269,7 @@ def _is_rectangle(chosen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     plane = chosen.reshape(len(chosen), *(plane_of(shape) or (1, chosen.shape[1])))
     # From the first to the last line, and column, that has one.
-    sides = [plane.any(axis=axis) for axis in (1, 2)]
+    sides = [np.logical_or.reduce(plane, axis=axis) for axis in (1, 2)]
     spans = [s.shape[1] - s[:, ::-1].argmax(axis=1) - s.argmax(axis=1) for s in sides]
     return spans[0] * spans[1] == chosen.sum(axis=1)
 
