@@ -50,7 +50,7 @@ def right(module: nn.Module, rows: Examples, plan: AdversarialTraining, steps: i
     def harm(at: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(module(at), target)
 
-    moved = adversary._ascended(start, inputs, steps, harm)  # pyright: ignore[reportPrivateUsage] - as the training does
+    moved = adversary.ascended(start, inputs, steps, harm)
     with torch.inference_mode():
         return float((module(moved).argmax(dim=1) == target).float().mean())
 

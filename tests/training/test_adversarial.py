@@ -144,7 +144,7 @@ def test_catastrophic_overfitting_is_seen_by_ten_steps_and_what_is_kept_is_from_
         def harm(at: torch.Tensor) -> torch.Tensor:
             return cross_entropy(module(at), target, 0.0)
 
-        moved = adversary._ascended(inputs, inputs, steps, harm)
+        moved = adversary.ascended(inputs, inputs, steps, harm)
         return float((module(moved).argmax(1) != target).float().mean())
 
     last = built[-1].eval()  # trained in place: as it was after the last epoch

@@ -110,7 +110,14 @@ def _scatter(scatter: Scatter) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]
 
 
 def _examples(examples: Examples, contents: bool) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
-    header = ("split", "row", "score", *(("what is said of it",) if contents else ()))
+    """Lay out examples; a score that none of them has, and with contents left out what is said, are no columns."""
+    scored = any(e.score is not None for e in examples.examples)
+    header = (
+        *("split", "row"),
+        *(("score",) if scored else ()),
+        *(("what is said of it",) if contents else ()),
+    )
     return header, [
-        (e.split, str(e.row), e.score, *((e.note,) if contents else ())) for e in examples.examples
+        (e.split, str(e.row), *((e.score,) if scored else ()), *((e.note,) if contents else ()))
+        for e in examples.examples
     ]

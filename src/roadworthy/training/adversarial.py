@@ -78,7 +78,7 @@ class Adversary:
     def _worst(self, module: nn.Module, batch: Batch, loss: Loss, steps: int) -> Tensor:
         start = self.threat.start(batch.inputs, self._noise(len(batch.inputs)), "start")
         with attacked(module):
-            return self._ascended(
+            return self.ascended(
                 start, batch.inputs, steps, lambda at: loss(replace(batch, inputs=at))
             )
 
@@ -91,7 +91,7 @@ class Adversary:
                 self._noise(len(inputs)).normal(tuple(inputs.shape[1:]), "start")
             )
             start = self.threat.project(inputs, inputs + 1e-3 * nearby.to(inputs))
-            moved = self._ascended(
+            moved = self.ascended(
                 start, inputs, self.plan.steps, lambda at: self._divergence(module(at), sure)
             )
         return self._divergence(module(moved), self._logits(module(inputs)).softmax(dim=-1))
@@ -119,7 +119,8 @@ class Adversary:
             at = threat.project(origin, at.detach() + self.plan.eps * threat.ascend(slope))
         return found.detach()
 
-    def _ascended(self, start: Tensor, origin: Tensor, steps: int, harm: Harm) -> Tensor:
+    def ascended(self, start: Tensor, origin: Tensor, steps: int, harm: Harm) -> Tensor:
+        """Return where so many steps up the harm lead from `start`, within reach of `origin`: (n, ...); the start itself for random moves."""
         threat, moved = self.threat, start
         if self.plan.random:
             return start
@@ -141,7 +142,7 @@ class Adversary:
         noise = RowNoise(np.arange(len(inputs), dtype=np.uint64))
         start = self.threat.start(inputs, noise, "watched")
         with attacked(module):
-            return self._ascended(start, inputs, WATCHED_STEPS, lambda at: harm(module(at)))
+            return self.ascended(start, inputs, WATCHED_STEPS, lambda at: harm(module(at)))
 
     def _noise(self, n: int) -> RowNoise:
         drawn = torch.randint(0, 1 << 62, (n,), generator=self.generator)

@@ -7,7 +7,7 @@ from roadworthy.challenges.data_diversity.slice_faults import (
     mistakes_everywhere_alike,
     mistakes_in_one_slice,
 )
-from roadworthy.challenges.data_diversity.slices import weak_slices
+from roadworthy.challenges.data_diversity.slices import weak_part_mistakes, weak_slices
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Examples
 from roadworthy.statistics.slices import Conditions, some_part
@@ -33,6 +33,17 @@ def test_the_weakest_part_is_named_with_its_rows_and_its_excess() -> None:
     assert found.details.startswith("Where c1 is 2:")
     listed = next(e for e in found.evidence if isinstance(e, Examples)).examples
     assert all(weak[each.row] and not correct[each.row] for each in listed)
+
+
+def test_the_mistakes_of_the_parts_that_are_surely_worse_are_given_and_of_no_other() -> None:
+    rng = np.random.default_rng(0)
+    conditions, half = rows(8000, rng), rng.random(8000) < 0.5
+    weak = conditions.codes[:, 1] == 2
+    wrong = rng.random(8000) < np.where(weak, 0.4, 0.1)
+    found = weak_part_mistakes(conditions, half, ~wrong)
+    assert list(found) == ["c1 is 2"]
+    assert found["c1 is 2"].tolist() == np.flatnonzero(weak & wrong).tolist()
+    assert weak_part_mistakes(conditions, half, rng.random(8000) < 0.9) == {}
 
 
 def test_of_a_number_the_largest_fifth_of_residuals_are_mistakes() -> None:

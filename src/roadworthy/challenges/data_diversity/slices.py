@@ -1,10 +1,11 @@
 """Parts of the data in which the model is worse than elsewhere, though nobody named them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from roadworthy.engine import check
+from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Evidence, Example, Examples, Measurement
 from roadworthy.statistics.slice_words import slices_in_words, slices_told
@@ -17,6 +18,7 @@ from roadworthy.statistics.slices import (
 
 WORST_FIFTH = 0.2  # of the residuals: such a row counts as a mistake of a regression
 MOST_EXAMPLES = 12
+LEAST_SHARE, MOST_PARTS = 0.05, 3
 
 
 @check(
@@ -58,6 +60,25 @@ def weak_slices(
         details=slices_in_words(found, "wrong", floor),
         evidence=(*slices_told(found, "mistakes"), *_examples(found, test_conditions, wrong)),
     )
+
+
+@artifact(per="split", stored=False)
+def weak_part_mistakes(
+    conditions: Conditions,
+    second_half: np.ndarray,
+    correct: np.ndarray | None = None,
+    residuals: np.ndarray | None = None,
+    smallest_group: int | None = None,
+) -> Mapping[str, np.ndarray]:
+    """Give the rows that are answered badly in each part that is worse than the rest beyond doubt: positions by the part's name.
+
+    The parts are those of `weak_slices` (at its own depth and share), the surest first, three at most; empty where there are none.
+    """
+    wrong = _mistakes(correct, residuals)
+    floor = fewest_rows(len(wrong), smallest_group, LEAST_SHARE)
+    _, found = largest_excess(conditions, wrong, second_half, floor=floor)
+    surest = [each.slice for each in found if each.confirmed.low > 0.0][:MOST_PARTS]
+    return {part.name: np.flatnonzero(part.rows(conditions) & wrong) for part in surest}
 
 
 def _mistakes(correct: np.ndarray | None, residuals: np.ndarray | None) -> np.ndarray:

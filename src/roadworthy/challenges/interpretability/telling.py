@@ -51,12 +51,14 @@ def told_in_three_parts(
     shares = largest[total > 0] / total[total > 0]
     rows = test_explained_rows
     if task.is_classification:
-        told = Told(rows, test_explained_classes, _of(test_labels, rows), task.classes)
+        told = Told(rows, test_explained_classes, of_rows(test_labels, rows), task.classes)
     else:
-        told = Told(rows, _of(test_predicted, rows), _of(test_targets, rows), ())
+        told = Told(rows, of_rows(test_predicted, rows), of_rows(test_targets, rows), ())
     if columns:
         inputs = None if people else test_inputs
-        evidence = _sentences(told, test_attributions, inputs, columns)
+        evidence = (
+            sentences("What answers rest on", told, test_attributions, inputs, columns, SENTENCES),
+        )
     else:
         evidence = _pictures(told, test_attributions, test_inputs)
     return replace(
@@ -106,19 +108,35 @@ class Told:
         return self.classes[int(values[k])] if self.classes else f"{float(values[k]):.4g}"
 
 
-def _of(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+def of_rows(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Return what is known of these rows, where it is."""
     return None if values is None else values[rows]
 
 
-def _sentences(
+def sentences(
+    title: str,
     told: Told,
     attributions: np.ndarray,
     inputs: np.ndarray | None,
     columns: "tuple[Column, ...]",
-) -> tuple[Evidence, ...]:
-    """Return a table of sentences; without inputs the values of columns are not told."""
+    most: int,
+) -> Table:
+    """Return a table of sentences on some of the rows of a table; without inputs the values of columns are not told.
+
+    Parameters
+    ----------
+    title : str
+    told : Told
+        Of m rows.
+    attributions : (m, p) ndarray
+    inputs : (n, p) ndarray or None
+        Of all rows of the split.
+    columns : tuple of Column
+    most : int
+        Rows to tell of.
+    """
     said: list[tuple[Cell, ...]] = []
-    for k in told.chosen(SENTENCES):
+    for k in told.chosen(most):
         row = int(told.rows[k])
         order = np.argsort(-np.abs(attributions[k]), kind="stable")[:PARTS]
         reasons = [
@@ -129,7 +147,23 @@ def _sentences(
         why = "; ".join(reasons) or "nothing stands out"
         said.append((row, told.answer(k), told.truth(k), why))
     header = ("test row", "answer", "should be", "rests most on (for +, against -)")
-    return (Table("What answers rest on", header, tuple(said)),)
+    return Table(title, header, tuple(said))
+
+
+def picture_of(title: str, attributions: np.ndarray, size: tuple[int, int]) -> Matrix:
+    """Return a picture of what each position of an image adds to the score: (p,) as height by width; large ones are added up."""
+    picture = _reduced(attributions.reshape(size))
+    # Hundredths of the largest: what is less is not seen.
+    digits = 2 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
+    return Matrix(
+        title=title,
+        row=Axis("pixel row"),
+        column=Axis("pixel column"),
+        rows=tuple(str(i) for i in range(picture.shape[0])),
+        columns=tuple(str(i) for i in range(picture.shape[1])),
+        values=tuple(tuple(round(float(v), digits) for v in line) for line in picture),
+        value=Axis("adds to the score"),
+    )
 
 
 def _pictures(told: Told, attributions: np.ndarray, inputs: np.ndarray) -> tuple[Evidence, ...]:
@@ -140,22 +174,12 @@ def _pictures(told: Told, attributions: np.ndarray, inputs: np.ndarray) -> tuple
         return ()
     found: list[Evidence] = []
     for k in told.chosen(PICTURES):
-        picture = _reduced(attributions[k].reshape(size))
-        # Hundredths of the largest: what is less is not seen.
-        digits = 2 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
         truth = told.truth(k)
         should = "" if truth in (None, told.answer(k)) else f' (should be "{truth}")'
-        found.append(
-            Matrix(
-                title=f'What the answer "{told.answer(k)}"{should} to test row {int(told.rows[k])} rests on',
-                row=Axis("pixel row"),
-                column=Axis("pixel column"),
-                rows=tuple(str(i) for i in range(picture.shape[0])),
-                columns=tuple(str(i) for i in range(picture.shape[1])),
-                values=tuple(tuple(round(float(v), digits) for v in line) for line in picture),
-                value=Axis("adds to the score"),
-            )
+        title = (
+            f'What the answer "{told.answer(k)}"{should} to test row {int(told.rows[k])} rests on'
         )
+        found.append(picture_of(title, attributions[k], size))
     return tuple(found)
 
 
