@@ -163,6 +163,38 @@ def test_columns_of_flags_that_are_not_exclusive_are_no_group() -> None:
         cells_within(pair, np.full(5, True), np.ones(5), swaps=1, rising=[3])
 
 
+def test_groups_of_flags_are_found_wherever_their_columns_lie() -> None:
+    rng = np.random.default_rng(2)
+    job, town = rng.integers(0, 3, 400), rng.choice(4, 400, p=[0.4, 0.4, 0.15, 0.05])
+    jobs, towns = np.eye(3)[job], np.eye(4)[town]
+    free = rng.integers(0, 2, (400, 1)).astype(float)
+    # Two categories whose columns alternate, a flag of its own between them.
+    mixed = np.column_stack(
+        [jobs[:, 0], towns[:, 0], jobs[:, 1], free, towns[:, 1:3], jobs[:, 2], towns[:, 3]]
+    )
+    cells = cells_within(mixed, np.full(8, True), np.ones(8), swaps=1)
+    assert [s.columns for s in cells.switches] == [(0, 2, 6), (1, 4, 5, 7), (3,)]
+    assert cells.switches[0].patterns == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    assert cells.switches[2].patterns == ((0.0,), (1.0,))
+
+
+def test_a_category_without_a_column_for_its_first_value_is_a_group_where_luck_does_not_explain_it() -> (
+    None
+):
+    rng = np.random.default_rng(3)
+    job = np.eye(4)[rng.choice(4, 400, p=[0.4, 0.3, 0.2, 0.1])][:, 1:]
+    cells = cells_within(job, np.full(3, True), np.ones(3), swaps=1)
+    (switch,) = cells.switches
+    assert switch.columns == (0, 1, 2)
+    assert switch.patterns[0] == (0.0, 0.0, 0.0)
+    assert len(switch.patterns) == 4
+    # Two rare flags that never meet in so few rows are no group.
+    rare = np.zeros((400, 2))
+    rare[:20, 0], rare[20:40, 1] = 1.0, 1.0
+    found = cells_within(rare, np.full(2, True), np.ones(2), swaps=1)
+    assert [s.columns for s in found.switches] == [(0,), (1,)]
+
+
 def test_random_starts_are_allowed_and_belong_to_the_row() -> None:
     cells, origin = threat(0.5), rows()
     noise = RowNoise(np.arange(50, dtype=np.uint64), 3)

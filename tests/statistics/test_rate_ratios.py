@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from roadworthy.errors import NotApplicable
+from roadworthy.results import AtLeast
+from roadworthy.statistics import examples_needed
 from roadworthy.statistics.rate_ratios import smallest_ratio
 
 
@@ -67,3 +69,6 @@ def test_unknown_rows_move_the_ends_as_far_as_they_may() -> None:
     assert found.value == known.value
     assert found.low == pytest.approx((30 / 105) / (55 / 105), abs=0.01)
     assert found.high == pytest.approx((35 / 105) / (50 / 105), abs=0.01)
+    # More rows do not tell of which group these are.
+    assert examples_needed(found, AtLeast(0.7, "")) is None
+    assert examples_needed(known, AtLeast(0.7, "")) is not None

@@ -110,11 +110,26 @@ def test_only_the_half_that_confirms_enters_the_measured_excess() -> None:
     # Wrong in the slice on the half that offers, nowhere on the half that confirms.
     wrong = np.where(half, rng.random(4000) < 0.1, rng.random(4000) < np.where(inside, 0.5, 0.1))
     worst, found = largest_excess(rows, wrong, half, floor=30)
-    assert found[0].slice.name == "c1 is 0"
-    assert found[0].found.value > 0.3
-    assert abs(found[0].confirmed.value) < 0.06
+    offered = next(each for each in found if each.slice.name == "c1 is 0")
+    assert offered.found.value > 0.3
+    assert abs(offered.confirmed.value) < 0.06
     assert worst.value < 0.06
     assert not any(row[-1] for row in slices_told(found, "mistakes")[-1].rows)
+
+
+def test_value_lower_end_and_first_name_are_of_the_slice_that_the_second_half_is_surest_of() -> (
+    None
+):
+    rng = np.random.default_rng(7)
+    rows, half = noise(6000, rng), halves(6000, rng)
+    bait, weak = rows.codes[:, 0] == 1, rows.codes[:, 1] == 2
+    # The first half sees most in a part that is nothing on the second.
+    share = np.where(weak, 0.3, np.where(bait & ~half, 0.7, 0.1))
+    worst, found = largest_excess(rows, rng.random(6000) < share, half, floor=30)
+    assert "c0 is 1" in max(found, key=lambda each: each.found.value).slice.name
+    assert found[0].slice.name == "c1 is 2"
+    assert worst.value == pytest.approx(found[0].confirmed.value)
+    assert worst.low < worst.value
 
 
 def test_a_majority_that_is_worse_than_the_rest_is_a_part() -> None:

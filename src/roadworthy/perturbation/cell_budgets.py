@@ -7,6 +7,9 @@ import numpy as np
 from roadworthy.errors import NotApplicable, UserError
 from roadworthy.perturbation.cells import Cells, Switch
 
+BEYOND_LUCK = (
+    7.0  # rows expected to have two of the columns, and none has: by luck one time in 1,000
+)
 MOST_PATTERNS = 1000  # of a category: beyond, it is a name and no category
 
 
@@ -78,7 +81,9 @@ def _switches(inputs: np.ndarray, numeric: np.ndarray, flags: Sequence[int]) -> 
         if 2 <= len(codes) <= MOST_PATTERNS:
             found.append(Switch((int(j),), tuple((float(c),) for c in codes), True))
     for group in _groups(inputs, flags):
-        patterns = np.eye(len(group)) if len(group) > 1 else np.array([[0.0], [1.0]])
+        patterns = np.eye(len(group))
+        if (inputs[:, group].sum(axis=1) == 0).any():
+            patterns = np.concatenate([np.zeros((1, len(group))), patterns])
         found.append(Switch(group, tuple(tuple(p) for p in patterns.tolist()), False))
     return found
 
@@ -99,18 +104,28 @@ def _directed(switch: Switch, rising: Sequence[int], falling: Sequence[int]) -> 
 
 
 def _groups(inputs: np.ndarray, flags: Sequence[int]) -> list[tuple[int, ...]]:
-    """Divide columns of 0 and 1 into runs of which exactly one is 1 in every row, and single ones."""
+    """Divide columns of 0 and 1 into groups that stand for one category, wherever they lie, and single ones.
+
+    First those of which exactly one is 1 in every row; of the others those of which never two are, where that is beyond
+    luck (a category whose first value has no column of its own).
+    """
+    known = [j for j in flags if not np.isnan(inputs[:, j]).any()]
+    ones = (inputs[:, known] == 1).astype(np.float64)
+    together, n = ones.T @ ones, len(inputs)
+    counts = np.diag(together)
     found: list[tuple[int, ...]] = []
-    at = 0
-    while at < len(flags):
-        total, size = np.zeros(len(inputs)), 1
-        for end in range(at, len(flags)):
-            total = total + inputs[:, flags[end]]  # NaN where a value is missing
-            if (total == 1).all():
-                size = end - at + 1
-                break
-            if (total > 1).any() or np.isnan(total).any():
-                break
-        found.append(tuple(flags[at : at + size]))
-        at += size
-    return found
+    left = list(range(len(known)))
+    for fewest, everywhere in ((0.0, True), (BEYOND_LUCK, False)):
+        for first in list(left):
+            if first not in left:
+                continue
+            group = [first]
+            for j in sorted(left, key=lambda j: -counts[j]):
+                by_luck = counts[group].sum() * counts[j] / n
+                if j not in group and not together[j, group].any() and by_luck >= fewest:
+                    group.append(j)
+            if len(group) > 1 and (counts[group].sum() == n or not everywhere):
+                found.append(tuple(sorted(known[j] for j in group)))
+                left = [j for j in left if j not in group]
+    single = [(j,) for j in flags if not any(j in group for group in found)]
+    return sorted([*found, *single])

@@ -144,9 +144,11 @@ class AttackedModel:
                 at = inputs.detach().clone().requires_grad_()
                 with torch.enable_grad():
                     outputs = self._outputs(at)
-                    if outputs.requires_grad:
-                        torch.autograd.grad(outputs.sum(), at, allow_unused=True)
-                return outputs.requires_grad
+                    if not outputs.requires_grad:
+                        return False
+                    # None where the outputs follow from something else that could learn, and not from the inputs.
+                    (slope,) = torch.autograd.grad(outputs.sum(), at, allow_unused=True)
+                return slope is not None
             except (MemoryError, RuntimeError) as error:
                 if not is_lack_of_memory(error):
                     # As from a call of .numpy() inside, which a tensor with gradients refuses, or on the

@@ -82,7 +82,8 @@ def smallest_ratio(
         int(n.sum()) + unknown_hits + unknown_misses,
         quantiles_on(GRID, ends),
         unit=unit,
-        method="smallest of all pairs, each MOVER-R with Clopper-Pearson limits",
+        method=f"{'bounds over all groups that unknown rows may be of, ' if unknown_hits + unknown_misses else ''}smallest of "
+        "all pairs, each MOVER-R with Clopper-Pearson limits",
         details=details,
         evidence=evidence,
     )

@@ -187,6 +187,9 @@ def largest_excess(
         )
         for k in chosen
     ]
+    # What the second half is surest of comes first: the lower end, the value and the words are of one slice.
+    tail = 0.025 / len(confirmed)
+    confirmed = sorted(confirmed, key=lambda each: -limit(each.confirmed.distribution, tail))
     contenders = _contenders(every, enough, len(hits), int(hits.sum()))
     middle = max(_upper_end(contenders, 0.5), 0.0)
 

@@ -162,12 +162,27 @@ def test_a_planted_backdoor_is_found_and_its_rows_are_named() -> None:
 
 def test_of_a_table_the_columns_of_a_pattern_are_named() -> None:
     columns = (Column("age", "numeric"), Column("job", "category", ("none", "full")))
-    pattern = {"rows": np.array([3, 4]), "target": 1, "columns": np.array([1, 0]), "examined": 7}
+    pattern = {
+        "rows": np.array([3, 4]),
+        "target": 1,
+        "columns": np.array([1, 0]),
+        "examined": 7,
+        "added": False,
+    }
     searched, task = np.arange(20), Task("binary", ("no", "yes"), 1)
     told = suspect_rows(pattern, task, searched, columns).details
     assert "Columns of their pattern, the clearest first: job, age." in told
     assert "Coordinates of their pattern, the clearest first: 1, 0." in (
         suspect_rows(pattern, task, searched).details
+    )
+    blended = {
+        **pattern,
+        "columns": np.arange(3),
+        "values": np.array([0.1, -0.4, 0.2]),
+        "added": True,
+    }
+    assert "Their pattern is added over the whole input, most at coordinates 1, 2, 0." in (
+        suspect_rows(blended, task, searched).details
     )
 
 

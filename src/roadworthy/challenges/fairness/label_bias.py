@@ -56,7 +56,8 @@ def label_bias_bounds(
 
     The true and false positive rates take the labels for the truth. If in each group up to a share `wrong` of all
     rows had the other label (5 % unless set: `--set label_bias_bounds.wrong=0.1`), the larger of the two gaps
-    would lie between these bounds, whichever of the two that then is. Which labels are wrong cannot be told from the data alone: this is no estimate, and
+    would lie between these bounds, whichever of the two that then is. The bounds of each gap by itself are attained; those of the larger hold, and its lower
+    one may not be attained, since labels that close one gap may open the other. Which labels are wrong cannot be told from the data alone: this is no estimate, and
     says nothing of chance. Labels checked by another way, even a few hundred, say more. Groups below the fewest
     that are judged are left out.
 
@@ -120,7 +121,7 @@ def _details(rows: Sequence[tuple[Cell, ...]], worst: int, between: str, wrong: 
     widest = max(rows, key=lambda row: float(row[4] or 0.0))
     said = (
         f"By {by}, the gap in the {rate} is {percent(float(gap or 0.0))} by the labels as they are, the largest. With up to "
-        f"{wrong} of each group's labels wrong the largest may be anything from {between}"
+        f"{wrong} of each group's labels wrong the largest lies from {between}"
     )
     if widest is not rows[worst]:
         said += f": that in the {widest[1]} by {widest[0]} may be largest"

@@ -72,6 +72,8 @@ def selection_ratio(
         f"{found.value:.2f}. Equal groups of these sizes and this rate would be below 0.80 in "
         f"{percent(luck.below)} of {resamples:,} samples by luck alone."
     )
+    if worst.unknown:
+        details += f" The group of {worst.unknown:,} more is not known; the interval holds whichever they are of."
     evidence = (
         rates_figure(worst, enough),
         ratios_table(families, enough),

@@ -200,9 +200,14 @@ def suspect_rows(
             details=f"{details}none has more training rows than held-out rows lead to expect.",
         )
     name = task.classes[suspect_pattern["target"]]
-    first = suspect_pattern["columns"][:8].tolist()
+    if suspect_pattern["added"]:  # to every coordinate
+        order = np.argsort(-np.abs(suspect_pattern["values"]), kind="stable")
+        first = suspect_pattern["columns"][order][:8].tolist()
+        lies = "Their pattern is added over the whole input, most at coordinates"
+    else:
+        first = suspect_pattern["columns"][:8].tolist()
+        lies = f"{'Columns' if columns else 'Coordinates'} of their pattern, the clearest first:"
     places = ", ".join(columns[c].name if columns else str(c) for c in first)
-    what = "Columns" if columns else "Coordinates"
     carriers = Examples(
         "Training rows that carry the pattern",
         tuple(Example("train", int(row), f"labelled {name}") for row in rows[:SHOWN]),
@@ -211,8 +216,7 @@ def suspect_rows(
         len(rows),
         len(searched_rows),
         unit="share of training rows that were searched",
-        details=f"{details}{len(rows)} training rows labelled {name} stand out. "
-        f"{what} of their pattern, the clearest first: {places}.",
+        details=f"{details}{len(rows)} training rows labelled {name} stand out. {lies} {places}.",
         evidence=(carriers,),
     )
 

@@ -116,7 +116,7 @@ class Bounds:
         own = deepcopy(module).double().eval().requires_grad_(False)
         try:
             traced = fx.symbolic_trace(nn.Sequential(own))  # a layer by itself stays whole
-        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except (TypeError, ValueError, RuntimeError, AttributeError, NameError) as error:
             raise NotApplicable(
                 f"the network cannot be taken apart into its layers ({error}), so no bounds pass through it; "
                 "write its forward without branches on values"

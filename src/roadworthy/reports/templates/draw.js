@@ -8,12 +8,32 @@ function room(place) {
   return Math.max(220, Math.min(640, (box ? box.clientWidth : 600) - inset));
 }
 
+// Lines of at most so many letters; a word that is longer stays whole.
+function wrapped(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last && last.length + 1 + word.length > most) lines.push(word);
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+  }
+  return lines;
+}
+
+// The title of an axis along the bottom is not cut where the figure is narrow.
+function wrapTitles(part, most) {
+  const x = part.encoding && part.encoding.x;
+  for (const held of x ? [x, x.axis] : [])
+    if (held && typeof held.title === "string") held.title = wrapped(held.title, most);
+  for (const layer of part.layer || []) wrapTitles(layer, most);
+}
+
 async function draw(place) {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
   const width = room(place);
   spec.width = width;
   spec.autosize = { type: "fit-x", contains: "padding" };
   spec.config.axisY.labelLimit = Math.min(240, Math.round(width * 0.42));
+  wrapTitles(spec, Math.floor(width * 0.55 / 6));
   // `ast`: expressions are interpreted, never compiled, as the page's own policy asks.
   const { view } = await vegaEmbed(place, spec, {
     mode: "vega-lite", renderer: "svg", ast: true,

@@ -102,7 +102,12 @@ def corruption_training(
     return _augmented(subject, Augmentation("corruption", strength))
 
 
-@mitigation(targets=TARGETS, strengths=(5.0, 20.0, 40.0), repairs=FAULT)
+@mitigation(
+    targets=TARGETS,
+    strengths=(5.0, 20.0, 40.0),
+    sham="longer_and_faster_training",
+    repairs=FAULT,
+)
 def defensive_distillation(subject: "Subject", strength: float) -> "Subject":
     """Train a second network on the probabilities of a first one, both at a high temperature.
 
@@ -115,9 +120,14 @@ def defensive_distillation(subject: "Subject", strength: float) -> "Subject":
         return subject
     if not subject.task.is_classification:
         raise NotApplicable("the target is a number, so there are no probabilities to learn from")
-    # Logits have to grow as many times larger as the temperature is high: with more and longer steps.
-    faster = replace(recipe, distillation=strength, learning_rate=FASTER * recipe.learning_rate)
-    return subject.retrained(recipe=_longer(faster, LONGER * recipe.epochs))
+    return subject.retrained(recipe=_until_logits_are_large(replace(recipe, distillation=strength)))
+
+
+@sham()
+def longer_and_faster_training(subject: "Subject", strength: float) -> "Subject":
+    """Train on the labels for as many epochs, in steps as long."""
+    recipe = recipe_of(subject)
+    return subject if strength == 0.0 else subject.retrained(recipe=_until_logits_are_large(recipe))
 
 
 @sham()
@@ -170,6 +180,12 @@ def _hardened(
     if method == "free":
         epochs = max(1, -(-epochs // steps))
     return subject.retrained(recipe=_longer(replace(recipe, adversarial=plan), epochs))
+
+
+def _until_logits_are_large(recipe: "Recipe") -> "Recipe":
+    """Train with more and longer steps: logits have to grow as many times larger as the temperature is high."""
+    faster = replace(recipe, learning_rate=FASTER * recipe.learning_rate)
+    return _longer(faster, LONGER * recipe.epochs)
 
 
 def _longer(recipe: "Recipe", epochs: int) -> "Recipe":
