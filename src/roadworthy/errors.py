@@ -9,6 +9,12 @@ LACKING = (
 """How torch says that memory does not suffice, of which it has no exception of its own on a processor."""
 
 
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in LACKING)
+
+
 class UserError(Exception):
     """Something that the user can mend: shown without a traceback, exit code 4.
 

@@ -34,16 +34,36 @@ def test_a_method_that_breaks_on_a_network_says_why_and_leaves_the_others(
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("not enough memory: 9 bytes")])
-def test_lack_of_memory_is_of_the_machine_and_no_reason(
+def test_lack_of_memory_for_one_method_leaves_the_others(
     explained, reference_of, seeded, monkeypatch, error
 ) -> None:
     inputs = seeded((4, 5))
-    monkeypatch.setattr(library, "METHODS", {"broken": Broken(error)})
-    with (
-        explained(nn.Linear(5, 2), inputs) as (model, points),
-        pytest.raises(type(error)),
-    ):
-        unfit("broken", model, points, reference_of(inputs))
+    monkeypatch.setattr(library, "METHODS", {**METHODS, "broken": Broken(error)})
+    with explained(nn.Linear(5, 2), inputs) as (model, points):
+        reason = unfit("broken", model, points, reference_of(inputs))
+        assert (
+            reason == "it breaks on this model: memory does not suffice for it, not even row by row"
+        )
+        assert unfit("deeplift", model, points, reference_of(inputs)) == ""
+
+
+def test_where_memory_never_suffices_for_gradients_methods_by_answers_alone_fit(
+    explained, reference_of, seeded
+) -> None:
+    class Hungry(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(5, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if inputs.requires_grad:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            return self.layer(inputs)
+
+    inputs = seeded((4, 5))
+    with explained(Hungry(), inputs) as (model, points):
+        assert "memory does not suffice" in unfit("deeplift", model, points, reference_of(inputs))
+        assert unfit("kernel_shap", model, points, reference_of(inputs)) == ""
 
 
 def test_a_network_that_breaks_is_an_error_of_the_network(explained, reference_of, seeded) -> None:

@@ -258,6 +258,16 @@ def test_a_network_without_gradients_is_refused_not_robust() -> None:
         Apgd()(model, points, Ball("linf", 0.1, 0.0, 1.0))
 
 
+def test_what_could_learn_beside_an_input_that_is_cut_off_is_no_gradient() -> None:
+    layer = nn.Linear(8, 3)  # held outside of what the module registers, so that nothing freezes it
+
+    class Cut(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return layer(inputs.detach())
+
+    assert not AttackedModel(Cut(), 3).has_gradients(torch.rand(4, 8))
+
+
 @pytest.mark.parametrize(
     "said",
     ["DefaultCPUAllocator: can't allocate memory: you tried ...", "could not create a primitive"],

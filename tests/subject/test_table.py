@@ -76,3 +76,16 @@ def test_no_rows_and_repeated_names_are_told_at_once() -> None:
     assert "2 problems" in str(caught.value)
     assert "more than once: a" in str(caught.value)
     assert "0 rows" in str(caught.value)
+
+
+def test_the_index_of_a_pandas_table_is_left_out_and_said() -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "x"]}, index=[5, 1, 9])
+    table = table_from_arrow(pa.Table.from_pandas(frame), "rows")
+    assert list(table.columns) == ["a", "b"]
+    assert table.notes == ("the index of the pandas table was left out: __index_level_0__",)
+    # A named one means something, and a table of nothing else is shown as it is.
+    named = table_from_arrow(pa.Table.from_pandas(frame.set_index("b")), "rows")
+    assert "b" in named.columns
+    alone = table_from_arrow(pa.table({"__index_level_0__": [1, 2]}), "rows")
+    assert list(alone.columns) == ["__index_level_0__"]

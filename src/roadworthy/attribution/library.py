@@ -16,9 +16,9 @@ from roadworthy.attribution.layers import AttentionRollout, GradCam
 from roadworthy.attribution.method import Attributed, Method, Reference
 from roadworthy.attribution.removal import KernelShap, Occlusion
 from roadworthy.attribution.rescale import DeepLift
-from roadworthy.errors import NotApplicable
+from roadworthy.errors import NotApplicable, is_lack_of_memory
 from roadworthy.perturbation.attack import Points
-from roadworthy.perturbation.model import AttackedModel, is_lack_of_memory
+from roadworthy.perturbation.model import AttackedModel
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ EXACT = frozenset(("deeplift",))
 MISSED = 0.05  # share of the difference of scores
 BROKEN = "it breaks on this model"
 """How the reason begins where a method raised an error of its own: no property of the model, as other reasons are."""
+NO_ROOM = "memory does not suffice for it, not even row by row"
 
 
 def unfit(name: str, model: AttackedModel, points: Points, reference: Reference) -> str:
@@ -70,21 +71,24 @@ def unfit(name: str, model: AttackedModel, points: Points, reference: Reference)
 
     Notes
     -----
-    A method that breaks on a network that answers does not fit it; the others may. Lack of memory is no such reason: it
-    is of the machine, and raised.
+    A method that breaks on a network that answers does not fit it; the others may: where memory does not suffice for
+    gradients, those that ask for answers alone do.
     """
-    if name not in BLIND and not model.has_gradients(points.inputs):
-        return "the model has no gradients by its inputs"
+    try:
+        if name not in BLIND and not model.has_gradients(points.inputs):
+            return "the model has no gradients by its inputs"
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        return f"{BROKEN}: {NO_ROOM}"
     try:
         found = METHODS[name](model, points, reference)
     except NotApplicable as reason:
         return str(reason)
-    except (
-        Exception
-    ) as error:  # the user's own forward, watched from inside: it answers, so it is no error of it
-        if is_lack_of_memory(error):
-            raise
-        return f"{BROKEN}: {type(error).__name__}: {error}"
+    # The user's own forward, watched from inside: it answers, so it is no error of it.
+    except Exception as error:  # noqa: BLE001
+        said = f"{type(error).__name__}: {error}"
+        return f"{BROKEN}: {NO_ROOM if is_lack_of_memory(error) else said}"
     if not bool(found.values.isfinite().all()):
         return "a value is missing, or a slope is not finite, and what is multiplied by it means nothing"
     if name in EXACT and float(found.incompleteness().max()) > MISSED:

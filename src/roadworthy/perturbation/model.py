@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from roadworthy.errors import LACKING, NotApplicable
+from roadworthy.errors import NotApplicable, is_lack_of_memory
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""
@@ -146,9 +146,9 @@ class AttackedModel:
                     outputs = self._outputs(at)
                     if not outputs.requires_grad:
                         return False
-                    # None where the outputs follow from something else that could learn, and not from the inputs.
-                    (slope,) = torch.autograd.grad(outputs.sum(), at, allow_unused=True)
-                return slope is not None
+                    # Refused where the outputs follow from what could learn, and not from the inputs.
+                    torch.autograd.grad(outputs.sum(), at)
+                return True
             except (MemoryError, RuntimeError) as error:
                 if not is_lack_of_memory(error):
                     # As from a call of .numpy() inside, which a tensor with gradients refuses, or on the
@@ -231,14 +231,6 @@ class AttackedModel:
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         return self.module(inputs)
-
-
-def is_lack_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory did not suffice."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    said = str(error).lower()
-    return any(words in said for words in LACKING)
 
 
 def as_logits(outputs: Tensor, classes: int, are_probabilities: bool) -> Tensor:

@@ -70,6 +70,8 @@ def caption(evidence: Evidence) -> str:
     if isinstance(evidence, Curve) and any(s.low is not None for s in evidence.series):
         says.append("Shaded: interval.")
     if isinstance(evidence, Matrix):
+        if any(v is not None and v < 0 for row in evidence.values for v in row):
+            says.append(f"Blue: {named(evidence.value)}, above zero; orange: below.")
         says.append(f"From top to bottom: {named(evidence.row)}.")
     if isinstance(evidence, Intervals):
         says.append("Dot: estimate; line: interval.")

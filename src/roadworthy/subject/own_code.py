@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roadworthy.errors import LACKING, UserError
+from roadworthy.errors import UserError, is_lack_of_memory
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MOST_PLACES = 3
@@ -43,7 +43,7 @@ def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, N
         if any(_is_ours(frame.filename) for frame in frames):
             raise
         said = _said(error)
-        if _is_about_memory(error):
+        if is_lack_of_memory(error):
             way_out = MORE_MEMORY
         elif _is_about_a_device(frames, said):
             way_out = OWN_DEVICE
@@ -53,11 +53,6 @@ def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, N
 def _is_about_a_device(frames: list[traceback.FrameSummary], said: str) -> bool:
     own = [frame.line or "" for frame in frames if "site-packages" not in frame.filename]
     return "cuda" in " ".join((*own[-1:], said)).lower()
-
-
-def _is_about_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in said for words in LACKING)
 
 
 def _is_ours(file: str) -> bool:

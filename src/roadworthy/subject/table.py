@@ -1,5 +1,6 @@
 """A table as read: every column typed, its missing values known, its spellings kept."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,8 @@ from roadworthy.subject.spelling import MISSING_CODES, Spelled, dates, is_text, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""How an index without a name is kept in a file: where rows stood in memory, nothing of them."""
 Origin = Literal["boolean", "integer", "float", "string", "date", "empty", "other"]
 
 
@@ -94,7 +97,7 @@ def spelled_number(value: float | int) -> str:
 def table_from_arrow(
     source: "pa.Table", name: str, *, notes: tuple[str, ...] = (), reading: Reading | None = None
 ) -> Table:
-    """Return the typed table of an Arrow table.
+    """Return the typed table of an Arrow table; an index without a name, as pandas keeps it, is left out.
 
     Parameters
     ----------
@@ -123,6 +126,10 @@ def table_from_arrow(
             f"there is nothing to audit: {source.num_rows} rows, {source.num_columns} columns"
         )
     problems.raise_if_any()
+    index = [column for column in source.column_names if PANDAS_INDEX.fullmatch(column)]
+    if 0 < len(index) < source.num_columns:
+        source = source.drop_columns(index)
+        notes = (*notes, f"the index of the pandas table was left out: {listed(index)}")
     columns = {
         column: _coded(_read(column, source.column(column), reading or Reading()), reading)
         for column in source.column_names

@@ -27,12 +27,17 @@ def test_of_a_table_the_three_largest_parts_are_told_in_a_sentence_wrong_answers
     assert found.value == pytest.approx(mean(np.array([0.9, 1.0, 0.875]), unit="x").value, abs=1e-6)
     table = found.evidence[0]
     assert isinstance(table, Table)
-    assert table.rows[0] == (2, "yes", "no", "b is missing (-2); a is 7 (+1); c is 9 (+0.5)")
-    assert table.rows[2] == (1, "yes", "yes", "job is full (+2)")
+    assert table.header[-2:] == ("speaks for it", "speaks against it")
+    assert table.rows[0] == (
+        *(2, "yes", "no"),
+        "a is 7 (+1); c is 9 (+0.5); job is full (+0.5)",
+        "b is missing (-2)",
+    )
+    assert table.rows[2] == (1, "yes", "yes", "job is full (+2)", "nothing")
     private = told_in_three_parts(
         attributions, rows, answers, inputs, TASK, "kernel_shap", columns, labels, people=True
     )
-    assert private.evidence[0].rows[0][-1] == "b (-2); a (+1); c (+0.5)"  # type: ignore[union-attr]
+    assert private.evidence[0].rows[0][-2:] == ("a (+1); c (+0.5); job (+0.5)", "b (-2)")  # type: ignore[union-attr]
 
 
 def test_numbers_are_told_as_they_are_and_the_farthest_off_first() -> None:
@@ -52,6 +57,7 @@ def test_numbers_are_told_as_they_are_and_the_farthest_off_first() -> None:
     )
     (table,) = found.evidence
     assert isinstance(table, Table)
+    assert table.header[-2:] == ("makes it larger", "makes it smaller")
     assert [row[:3] for row in table.rows] == [
         (1, "5.25", "9"),
         (0, "5", "5.5"),
@@ -81,7 +87,7 @@ def test_the_title_of_a_picture_says_what_a_wrong_answer_should_be() -> None:
         np.ones((2, 16)), np.arange(2), np.zeros(2, np.int64), np.zeros((2, 1, 4, 4)), TASK, "x",
         test_labels=np.array([0, 1]),
     )  # fmt: skip
-    titles = [e.title for e in found.evidence]
+    titles = [e.title for e in found.evidence[1:]]
     assert titles[0] == 'What the answer "no" (should be "yes") to test row 1 rests on'
     assert titles[1] == 'What the answer "no" to test row 0 rests on'
 
@@ -96,7 +102,7 @@ def test_long_and_narrow_inputs_are_drawn_too(shape, drawn) -> None:
     found = told_in_three_parts(
         attributions, np.arange(2), np.zeros(2, np.int64), np.zeros((2, *shape)), TASK, "deeplift"
     )
-    picture = found.evidence[0]
+    picture = found.evidence[1]
     assert isinstance(picture, Matrix)
     assert np.shape(picture.values) == drawn
 

@@ -8,7 +8,7 @@ from torch import nn
 from roadworthy.challenges.interpretability.telling_parts import shares_of, weak_parts_explained
 from roadworthy.engine import Registry, Store, compute
 from roadworthy.errors import NotApplicable
-from roadworthy.results import Matrix, Table
+from roadworthy.results import Examples, Matrix, Table
 from roadworthy.statistics import mean
 from roadworthy.subject import Column, Predictor, Task, fields_of
 from roadworthy.subject.subject import Split, Subject
@@ -51,9 +51,13 @@ def test_each_part_has_sentences_whose_values_are_not_told_of_people() -> None:
     (table,) = told().evidence
     assert isinstance(table, Table)
     assert table.title == "What mistakes rest on where b above 3"
-    assert table.rows[0] == (4, "yes", "no", "a is 16 (+5); b is 17 (-3); c is 18 (+1)")
+    assert table.rows[0] == (
+        *(4, "yes", "no"),
+        "a is 16 (+5); c is 18 (+1)",
+        "b is 17 (-3); d is 19 (-1)",
+    )
     (private,) = told(people=True).evidence
-    assert private.rows[0] == (4, "yes", "no", "a (+5); b (-3); c (+1)")  # type: ignore[union-attr]
+    assert private.rows[0] == (4, "yes", "no", "a (+5); c (+1)", "b (-3); d (-1)")  # type: ignore[union-attr]
 
 
 def test_of_numbers_the_prediction_stands_beside_the_target() -> None:
@@ -80,13 +84,18 @@ def test_of_images_a_picture_shows_the_mean_over_the_mistakes() -> None:
         test_inputs=np.zeros((2, 1, 4, 4)),
         columns=None,
     )
-    (picture,) = found.evidence
+    examples, picture = found.evidence
+    assert isinstance(examples, Examples)
+    # The mistake first: row 0 is answered "yes".
+    assert examples.examples[0].note == (
+        'Answer "yes", should be "no": half of what it rests on lies in 1 of 16 pixels, row 1, column 1'
+    )
     assert isinstance(picture, Matrix)
-    assert picture.title == "What 2 mistakes where the cluster is 3 rest on, on the mean"
+    assert picture.title == "What mistakes rest on where the cluster is 3: the mean over 2"
     assert np.ravel(picture.values)[:6].tolist() == [-0.5, 0.5, 0, 0, 0, 2.0]
     # Of three each 2 lie in one pixel.
     assert found.details.startswith(
-        "Where the cluster is 3, half of what mistakes (2 looked at) rest on lies in 1 of 16 positions."
+        "Where the cluster is 3, of mistakes (2 looked at) half of what they rest on lies in 1 of 16 pixels, row 1, column 1."
     )
 
 

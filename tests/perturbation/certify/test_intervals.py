@@ -133,6 +133,19 @@ class Branches(nn.Module):
         return inputs if inputs.sum() > 0 else -inputs
 
 
+class Listed(nn.Module):
+    """Layers in a plain list, which no tool that reads modules sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(3, 3), nn.ReLU()]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+
 class Product(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs * inputs
@@ -151,6 +164,7 @@ class Batch(nn.Module):
     ("module", "words"),
     [
         (Branches(), "cannot be taken apart"),
+        (Listed(), "cannot be taken apart"),
         (Product(), "a product of two values"),
         (nn.Sequential(nn.Linear(3, 3), nn.GELU()), "a layer GELU"),
         (nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), "a layer LayerNorm"),

@@ -7,13 +7,14 @@ import numpy as np
 
 from roadworthy.engine import check
 from roadworthy.errors import NotApplicable
-from roadworthy.results import Axis, Cell, Evidence, Matrix, Measurement, Table
+from roadworthy.results import Axis, Cell, Evidence, Example, Examples, Matrix, Measurement, Table
 from roadworthy.statistics import mean
 
 if TYPE_CHECKING:
     from roadworthy.subject import Column, Task
 
-PARTS = 3
+PARTS, AGAINST = 3, 2  # columns that speak for an answer and against it
+HALF = 0.5  # of an explanation: where it lies
 SENTENCES = 12
 PICTURES = 3
 LARGEST_SIDE = 32  # of a picture; larger ones are averaged down
@@ -36,7 +37,7 @@ def told_in_three_parts(
     """How much of an explanation the three largest parts make up: what can be told in a sentence.
 
     Share of the sum of all attributions by size, the mean over explained rows with Student's t. The table says in sentences what the answers of chosen rows rest on,
-    wrong ones (of numbers the farthest off) first; of images, pictures show it. Of people the columns are named and their values are not. Whether such sentences may be believed is what `attribution_faithfulness` and
+    wrong ones (of numbers the farthest off) first: which columns speak for the answer and which against it; of images where half of it lies, with pictures. Of people the columns are named and their values are not. Whether such sentences may be believed is what `attribution_faithfulness` and
     `planted_feature_missed` measure.
 
     Unit: share of the explanation.
@@ -60,10 +61,16 @@ def told_in_three_parts(
             sentences("What answers rest on", told, test_attributions, inputs, columns, SENTENCES),
         )
     else:
-        evidence = _pictures(told, test_attributions, test_inputs)
+        shape = test_inputs.shape[1:]
+        evidence = (
+            places("What answers rest on", told, test_attributions, shape, SENTENCES),
+            *_pictures(told, test_attributions, shape),
+        )
+    silent = len(total) - len(shares)
+    without = f" ({silent:,} more have no attribution that is not 0)" if silent else ""
     return replace(
         mean(shares, unit="share of the explanation"),
-        details=f"Explained by {attribution_method.replace('_', ' ')}, {len(shares):,} rows.",
+        details=f"Explained by {attribution_method.replace('_', ' ')}, {len(shares):,} rows{without}.",
         evidence=evidence,
     )
 
@@ -137,17 +144,58 @@ def sentences(
     """
     said: list[tuple[Cell, ...]] = []
     for k in told.chosen(most):
-        row = int(told.rows[k])
-        order = np.argsort(-np.abs(attributions[k]), kind="stable")[:PARTS]
-        reasons = [
-            f"{columns[j].name}{_value(columns[j], inputs, row, int(j))} ({attributions[k, j]:+.2g})"
-            for j in order
-            if attributions[k, j] != 0.0
+        row, values = int(told.rows[k]), attributions[k]
+        order = np.argsort(-np.abs(values), kind="stable")
+        speaking = [
+            "; ".join(
+                f"{columns[j].name}{_value(columns[j], inputs, row, int(j))} ({values[j]:+.2g})"
+                for j in [j for j in order if sign * values[j] > 0][:count]
+            )
+            for sign, count in ((1, PARTS), (-1, AGAINST))
         ]
-        why = "; ".join(reasons) or "nothing stands out"
-        said.append((row, told.answer(k), told.truth(k), why))
-    header = ("test row", "answer", "should be", "rests most on (for +, against -)")
-    return Table(title, header, tuple(said))
+        said.append((row, told.answer(k), told.truth(k), *(each or "nothing" for each in speaking)))
+    signs = ("speaks for it", "speaks against it")
+    if not told.classes:
+        signs = ("makes it larger", "makes it smaller")
+    return Table(title, ("test row", "answer", "should be", *signs), tuple(said))
+
+
+def places(
+    title: str, told: Told, attributions: np.ndarray, shape: tuple[int, ...], most: int
+) -> Examples:
+    """Return some of the rows of an array, each with a sentence on where half of its explanation lies."""
+    found: list[Example] = []
+    for k in told.chosen(most):
+        answer, truth = told.answer(k), told.truth(k)
+        said = "" if answer is None else f'Answer "{answer}"'
+        said += "" if truth in (None, answer) else f', should be "{truth}"'
+        where = where_half_lies(np.abs(attributions[k]), shape)
+        found.append(Example("test", int(told.rows[k]), f"{said}: {where}" if said else where))
+    return Examples(title, tuple(found))
+
+
+def where_half_lies(sizes: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Say in how few positions half of an explanation lies, and of an image between which lines.
+
+    >>> where_half_lies(np.array([0.0, 3.0, 1.0, 0.0, 0.0, 1.0]), (1, 2, 3))
+    'half of what it rests on lies in 1 of 6 pixels, row 0, column 1'
+    """
+    from roadworthy.attribution.parts import plane_of
+
+    if not sizes.sum() > 0:
+        return "nothing stands out"
+    order = np.argsort(-sizes, kind="stable")
+    count = int(np.searchsorted(np.cumsum(sizes[order]), HALF * sizes.sum())) + 1
+    plane = plane_of(shape)
+    said = f"half of what it rests on lies in {count:,} of {len(sizes):,}"
+    if plane is None:
+        return f"{said} values"
+    lines = np.unravel_index(order[:count], plane)
+    spans = [
+        f"{name} {at.min()}" if at.min() == at.max() else f"{name}s {at.min()} to {at.max()}"
+        for name, at in zip(("row", "column"), lines, strict=True)
+    ]
+    return f"{said} pixels, {', '.join(spans)}"
 
 
 def picture_of(title: str, attributions: np.ndarray, size: tuple[int, int]) -> Matrix:
@@ -166,10 +214,10 @@ def picture_of(title: str, attributions: np.ndarray, size: tuple[int, int]) -> M
     )
 
 
-def _pictures(told: Told, attributions: np.ndarray, inputs: np.ndarray) -> tuple[Evidence, ...]:
+def _pictures(told: Told, attributions: np.ndarray, shape: tuple[int, ...]) -> tuple[Evidence, ...]:
     from roadworthy.attribution.parts import plane_of
 
-    size = plane_of(inputs.shape[1:])
+    size = plane_of(shape)
     if size is None:
         return ()
     found: list[Evidence] = []

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.challenges.interpretability.explaining import Explained, Explaining, positions_of
-from roadworthy.challenges.interpretability.telling import Told, of_rows, picture_of, sentences
+from roadworthy.challenges.interpretability.telling import (
+    Told,
+    of_rows,
+    picture_of,
+    places,
+    sentences,
+    where_half_lies,
+)
 from roadworthy.engine import artifact, check
 from roadworthy.errors import NotApplicable
 from roadworthy.results import Evidence, Measurement
@@ -21,7 +28,6 @@ Facts = Mapping[str, np.ndarray]
 MOST_EXPLAINED = 50  # mistakes of a part
 PARTS = 3  # columns that are named
 SENTENCES = 4  # mistakes of a part that are told one by one
-HALF = 0.5  # of an explanation: how few pixels hold it
 
 
 @artifact(per="split", cost="attack")
@@ -82,15 +88,26 @@ def weak_parts_explained(
         raise NotApplicable(
             "no part of the data is worse than the rest beyond doubt (weak_slices), or nothing is attributed to its mistakes"
         )
+    answers = None if task.is_classification else test_predicted
+    truths = test_labels if task.is_classification else test_targets
     if columns:
         said = _columns_told(parts, shares_of(test_attributions), columns)
-        answers = None if task.is_classification else test_predicted
-        truths = test_labels if task.is_classification else test_targets
         inputs = None if people else test_inputs
-        evidence = _tables(parts, answers, truths, task.classes, inputs, columns)
+        evidence = tuple(
+            sentences(
+                _title(name),
+                _told(part, answers, truths, task.classes),
+                part.attributions,
+                inputs,
+                columns,
+                SENTENCES,
+            )
+            for name, part in parts.items()
+        )
     else:
-        said = _pixels_told(parts)
-        evidence = _pictures(parts, test_inputs.shape[1:])
+        shape = test_inputs.shape[1:]
+        said = _pixels_told(parts, shape)
+        evidence = _pictures(parts, answers, truths, task.classes, shape)
     first = next(iter(parts.values()))
     return replace(
         mean(first.shares[:, first.largest[:PARTS]].sum(axis=1), unit="share of the explanation"),
@@ -146,45 +163,42 @@ def _columns_told(
     return " ".join(said)
 
 
-def _pixels_told(parts: Mapping[str, _Mistakes]) -> str:
-    said: list[str] = []
-    for name, part in parts.items():
-        shares = np.sort(part.shares.mean(axis=0))[::-1]
-        most = int(np.searchsorted(np.cumsum(shares), HALF)) + 1
-        said.append(
-            f"Where {name}, half of what mistakes ({len(part.rows)} looked at) rest on lies in {most:,} of {len(shares):,} positions."
-        )
-    return " ".join(said)
+def _pixels_told(parts: Mapping[str, _Mistakes], shape: tuple[int, ...]) -> str:
+    return " ".join(
+        f"Where {name}, of mistakes ({len(part.rows)} looked at) {where_half_lies(part.shares.mean(axis=0), shape).replace(' it rests', ' they rest')}."
+        for name, part in parts.items()
+    )
 
 
-def _tables(
+def _told(
+    part: _Mistakes,
+    answers: np.ndarray | None,
+    truths: np.ndarray | None,
+    classes: tuple[str, ...],
+) -> Told:
+    answered = part.classes if classes else of_rows(answers, part.rows)
+    return Told(part.rows, answered, of_rows(truths, part.rows), classes)
+
+
+def _title(name: str) -> str:
+    return f"What mistakes rest on where {name}"
+
+
+def _pictures(
     parts: Mapping[str, _Mistakes],
     answers: np.ndarray | None,
     truths: np.ndarray | None,
     classes: tuple[str, ...],
-    inputs: np.ndarray | None,
-    columns: "tuple[Column, ...]",
+    shape: tuple[int, ...],
 ) -> tuple[Evidence, ...]:
-    found: list[Evidence] = []
-    for name, part in parts.items():
-        answered = part.classes if classes else of_rows(answers, part.rows)
-        told = Told(part.rows, answered, of_rows(truths, part.rows), classes)
-        title = f"What mistakes rest on where {name}"
-        found.append(sentences(title, told, part.attributions, inputs, columns, SENTENCES))
-    return tuple(found)
-
-
-def _pictures(parts: Mapping[str, _Mistakes], shape: tuple[int, ...]) -> tuple[Evidence, ...]:
     from roadworthy.attribution.parts import plane_of
 
-    size = plane_of(shape)
-    if size is None:
-        return ()
-    return tuple(
-        picture_of(
-            f"What {len(part.rows)} mistakes where {name} rest on, on the mean",
-            part.attributions.mean(axis=0),
-            size,
-        )
-        for name, part in parts.items()
-    )
+    found: list[Evidence] = []
+    for name, part in parts.items():
+        told = _told(part, answers, truths, classes)
+        found.append(places(_title(name), told, part.attributions, shape, SENTENCES))
+        size = plane_of(shape)
+        if size is not None:
+            title = f"{_title(name)}: the mean over {len(part.rows)}"
+            found.append(picture_of(title, part.attributions.mean(axis=0), size))
+    return tuple(found)

@@ -33,6 +33,8 @@ async function draw(place) {
   spec.width = width;
   spec.autosize = { type: "fit-x", contains: "padding" };
   spec.config.axisY.labelLimit = Math.min(240, Math.round(width * 0.42));
+  const { rows, columns } = spec.usermeta || {};
+  if (rows) spec.height = Math.min(spec.height, Math.round((width - 40) * rows / columns));
   wrapTitles(spec, Math.floor(width * 0.55 / 6));
   // `ast`: expressions are interpreted, never compiled, as the page's own policy asks.
   const { view } = await vegaEmbed(place, spec, {
