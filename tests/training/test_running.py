@@ -42,23 +42,6 @@ def test_a_model_that_returns_no_tensor_or_raises_is_told() -> None:
         evaluate(nn.Linear(4, 1), np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. 2 GiB")])
-def test_too_little_memory_makes_batches_smaller_and_at_one_row_says_the_way_out(error) -> None:
-    class Hungry(nn.Module):
-        most = 5
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            if len(inputs) > self.most:
-                raise error
-            return inputs[:, :2]
-
-    net, inputs = Hungry(), np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    assert (evaluate(net, inputs) == inputs[:, :2]).all()
-    net.most = 0
-    with pytest.raises(UserError, match=r"shape \(1, 3\).*Memory does not suffice for it"):
-        evaluate(net, inputs)
-
-
 def test_random_state_comes_back_even_after_an_error() -> None:
     state = torch.get_rng_state()
     with pytest.raises(ValueError, match="inside"), reproducible(3):  # noqa: PT012 # one block

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.engine import pause
-from roadworthy.errors import UserError, is_lack_of_memory
+from roadworthy.errors import UserError
 from roadworthy.subject import Network
-from roadworthy.subject.own_code import MORE_MEMORY
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,22 +66,13 @@ def load(network: Network, weights: Mapping[str, np.ndarray], device: str = "cpu
     return module.to(device, torch.float32).eval()
 
 
-class LackOfMemory(UserError):
-    """Memory does not suffice for a batch: of fewer rows it may."""
-
-
 def forward(module: "nn.Module", batch: "Tensor") -> "Tensor":
     """Call the module; what goes wrong inside it is told with the shape that it was given."""
     import torch
 
     try:
         found = module(batch)
-    except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
-        if is_lack_of_memory(error):
-            raise LackOfMemory(
-                f"The model ({type(module).__name__}) failed on a batch of shape {tuple(batch.shape)}: "
-                f"{type(error).__name__}: {error}. {MORE_MEMORY}"
-            ) from error
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise UserError(
             f"The model ({type(module).__name__}) failed on a batch of shape {tuple(batch.shape)}, "
             f"{str(batch.dtype).removeprefix('torch.')}: {error}. "
@@ -103,28 +93,19 @@ def rows_at_a_time(shape: Sequence[int]) -> int:
 
 
 def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Return the outputs of the module in evaluation mode, run in batches: (n, c) or (n,) float32.
-
-    Where memory does not suffice for a batch, in smaller ones, down to single rows.
-    """
+    """Return the outputs of the module in evaluation mode, run in batches: (n, c) or (n,) float32."""
     import torch
 
-    at, size = 0, rows_at_a_time(inputs.shape)
+    size = rows_at_a_time(inputs.shape)
     was_training = module.training
     module.eval()
-    batches: list[torch.Tensor] = []
+    # An empty split still needs one call, which tells the number of outputs.
+    starts = range(0, max(len(inputs), 1), size)
     with torch.inference_mode(), threads(module, inputs):
-        # An empty split still needs one call, which tells the number of outputs.
-        while at < len(inputs) or not batches:
-            rows = tensor_of(inputs[at : at + size], module, device)
-            try:
-                batches.append(forward(module, rows))
-            except LackOfMemory:
-                if len(rows) <= 1:
-                    raise
-                size = len(rows) // 2
-                continue
-            at += size
+        batches = []
+        for start in starts:
+            rows = tensor_of(inputs[start : start + size], module, device)
+            batches.append(forward(module, rows))
             pause()
     module.train(was_training)
     return np.concatenate([batch.float().cpu().numpy() for batch in batches])
