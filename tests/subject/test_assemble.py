@@ -236,3 +236,16 @@ def test_text_messages_are_refused_with_the_way_out(data_dir) -> None:
     table = read_table(data_dir / "text_sms" / "sms.parquet")
     with pytest.raises(UserError, match=r"text inputs are not supported yet.*--drop text"):
         subject_from_table(table, DataOptions(Roles(target="label")))
+
+
+def test_sensitive_columns_that_compare_nobody_or_the_classes_themselves_are_said() -> None:
+    columns = random_columns(400)
+    columns["label too"] = np.where(columns["y"] == 1, "yes", "no")
+    columns["one"] = ["all"] * 399 + [None]
+    columns["none"] = [None] * 400
+    roles = Roles(target="y", sensitive=("sex", "label too", "one", "none", "x"))
+    said = [note for note in subject(columns, roles).notes if "compared" in note]
+    assert len(said) == 3
+    assert said[0].startswith('"label too" says the same as the target in every row')
+    assert said[1].startswith('in "one" all rows are of one group ("all", 1 are not known)')
+    assert said[2].startswith('nobody\'s group is known in "none"')

@@ -14,6 +14,7 @@ from roadworthy.subject.role_columns import (
     are_people,
     attributes_of,
     checked_roles,
+    notes_on_groups,
     split_column_of,
     target_in,
 )
@@ -69,7 +70,8 @@ def subject_from_table(
     )
     division = _division(marks, rows, options)
     splits = _splits(table, inputs, target, roles, division)
-    notes = (*table.notes, *target.notes, *said, *division.notes)
+    compared = notes_on_groups(table, roles, target)
+    notes = (*table.notes, *target.notes, *said, *compared, *division.notes)
     if unlabelled is not None:
         like = next(iter(splits.values())).attributes
         found = rows_of_table(unlabelled, inputs, roles, like, split_column)

@@ -15,6 +15,7 @@ from roadworthy.subject.role_columns import (
     are_people,
     attributes_of,
     checked_roles,
+    notes_on_groups,
     split_column_of,
     target_in,
 )
@@ -102,7 +103,7 @@ def subject_from_predictions(
         splits={str(s): whole.take(np.flatnonzero(names == s)) for s in np.unique(names)},
         roles=roles,
         people=are_people(roles, options),
-        notes=(*table.notes, *target.notes, note),
+        notes=(*table.notes, *target.notes, *notes_on_groups(table, roles, target), note),
     )
 
 

@@ -1,5 +1,7 @@
 """Columns in their roles: which are named, which exist, what they say of the rows."""
 
+import numpy as np
+
 from roadworthy.subject.columns import Attribute, Roles
 from roadworthy.subject.divide import names_splits
 from roadworthy.subject.options import DataOptions
@@ -70,6 +72,39 @@ def attributes_of(table: Table, roles: Roles) -> dict[str, Attribute]:
         column = table.columns[name]
         named[name] = column if role in ("time", "weight") else column.as_category()
     return {name: Attribute(c.values, c.categories) for name, c in named.items()}
+
+
+def notes_on_groups(table: Table, roles: Roles, target: Target) -> tuple[str, ...]:
+    """Say of sensitive columns that compare nobody, or the classes with themselves, that they do."""
+    said: list[str] = []
+    for name in roles.sensitive:
+        column = _grouped(table.columns[name])
+        if column.values.dtype.kind == "f":  # many numbers, which are cut into groups later
+            continue
+        known = column.values >= 0
+        groups = np.unique(column.values[known])
+        if len(groups) == 0:
+            said.append(f'nobody\'s group is known in "{name}": nothing is compared by it')
+        elif len(groups) == 1:
+            only = column.categories[int(groups[0])]
+            unknown = f", {int((~known).sum()):,} are not known" if not known.all() else ""
+            said.append(
+                f'in "{name}" all rows are of one group ("{only}"{unknown}): nothing is compared by it'
+            )
+        elif _says_the_same(column.values[known], target.values[known]):
+            said.append(
+                f'"{name}" says the same as the target in every row: by it classes are compared with each other, '
+                "and no gap means anything; name another column as sensitive"
+            )
+    return tuple(said)
+
+
+def _says_the_same(groups: np.ndarray, target: np.ndarray) -> bool:
+    """Whether each group has one class and each class one group."""
+    if target.dtype.kind == "f":
+        return False
+    pairs = len(np.unique(np.stack([groups, target]), axis=1).T)
+    return pairs == len(np.unique(groups)) == len(np.unique(target))
 
 
 def _grouped(column: ReadColumn) -> ReadColumn:
