@@ -78,7 +78,9 @@ def test_of_images_pictures_show_it_and_large_ones_are_added_up() -> None:
     pictures = [e for e in found.evidence if isinstance(e, Matrix)]
     assert len(pictures) == 3
     assert len(pictures[0].values) == 32
-    assert np.sum(pictures[0].values) == pytest.approx(attributions[0].sum(), abs=1.0)
+    assert np.sum(pictures[0].values) == pytest.approx(
+        attributions[0].sum(), abs=3.0
+    )  # rounded to .1
     assert pictures[0].title == 'What the answer "no" to test row 0 rests on'
 
 

@@ -196,10 +196,11 @@ def smoothed_error(
     certain = right & (radius >= wanted)
     abstained = int((radius == 0).sum())
     wrong = int((~right & (radius > 0)).sum())
+    less = n - int(certain.sum()) - abstained - wrong
     details = (
         f"With noise of {smoothing.sigma:.3g} and {smoothing.samples:,} samples {int(certain.sum())} of {n:,} rows are "
-        f"right and certified at an L2 radius of {wanted:.3g}; {abstained} abstain, {wrong} are wrong, the others are "
-        f"certified at less. No row can be certified beyond {_farthest(smoothing):.3g} with so many samples."
+        f"right and certified at an L2 radius of {wanted:.3g}; {abstained} abstain, {wrong} are wrong, {less} are "
+        f"right and certified at less. No row can be certified beyond {_farthest(smoothing):.3g} with so many samples."
     )
     measured = rate(
         n - int(certain.sum()),

@@ -212,7 +212,7 @@ def attribution_agreement(
         kept,
         unit=UNIT,
         bounds=(-1.0, 1.0),
-        details=f"Explained by {attribution_method.replace('_', ' ')}, compared with {len(names) - 1} others.",
+        details=f"Explained by {attribution_method.replace('_', ' ')}, compared with {len(names) - 1} other{'s' if len(names) > 2 else ''}.",
         evidence=(
             Matrix(
                 title="How far methods agree",

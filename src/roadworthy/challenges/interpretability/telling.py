@@ -201,15 +201,18 @@ def where_half_lies(sizes: np.ndarray, shape: tuple[int, ...]) -> str:
 def picture_of(title: str, attributions: np.ndarray, size: tuple[int, int]) -> Matrix:
     """Return a picture of what each position of an image adds to the score: (p,) as height by width; large ones are added up."""
     picture = _reduced(attributions.reshape(size))
-    # Hundredths of the largest: what is less is not seen.
-    digits = 2 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
+    # Two digits of the largest: what is less is not seen.
+    digits = 1 - int(np.floor(np.log10(max(float(np.abs(picture).max()), 1e-12))))
     return Matrix(
         title=title,
         row=Axis("pixel row"),
         column=Axis("pixel column"),
         rows=tuple(str(i) for i in range(picture.shape[0])),
         columns=tuple(str(i) for i in range(picture.shape[1])),
-        values=tuple(tuple(round(float(v), digits) for v in line) for line in picture),
+        values=tuple(
+            tuple(round(float(v), digits) + 0.0 for v in line)  # no -0
+            for line in picture
+        ),
         value=Axis("adds to the score"),
     )
 
