@@ -81,8 +81,8 @@ def audit(
     from roadworthy import api
 
     sections = {
-        "subject": _subject_section(given),
-        "checks": {"only": _split(only), "skip": _split(skip)},
+        "subject": options.subject_section(given),
+        "checks": {"only": options.named(only), "skip": options.named(skip)},
         "options": options.chosen(set_),
         "audit": {
             "profile": profile,
@@ -132,8 +132,8 @@ def fix(
     from roadworthy import repairing
 
     sections = {
-        "subject": {**_subject_section(given), "reviewed": reviewed},
-        "checks": {"skip": _split(skip)},
+        "subject": {**options.subject_section(given), "reviewed": reviewed},
+        "checks": {"skip": options.named(skip)},
         "options": options.chosen(set_),
         "audit": {
             "profile": profile,
@@ -144,7 +144,9 @@ def fix(
             "store": store,
         },
     }
-    asked = repairing.Asked(_split(only) or (), _split(accept) or (), seeds, proof_log)
+    asked = repairing.Asked(
+        options.named(only) or (), options.named(accept) or (), seeds, proof_log
+    )
     raise typer.Exit(repairing.from_command_line(subject, sections, asked, quiet=quiet))
 
 
@@ -182,7 +184,7 @@ def diff(
     from roadworthy import comparing
 
     sections = {
-        "checks": {"only": _split(only), "skip": _split(skip)},
+        "checks": {"only": options.named(only), "skip": options.named(skip)},
         "audit": {
             "profile": profile,
             "device": device,
@@ -243,12 +245,12 @@ def init(
         "encoding": encoding,
         "delimiter": delimiter,
         "decimal": decimal,
-        "missing_codes": _split(missing_codes),
+        "missing_codes": options.named(missing_codes),
     }
     roles = {
         "target": target,
-        "sensitive": _split(sensitive),
-        "drop": _split(drop),
+        "sensitive": options.named(sensitive),
+        "drop": options.named(drop),
         "entity": entity,
         "time": time,
         "id": id_,
@@ -370,15 +372,15 @@ def selftest(
     if mitigations:
         from roadworthy import repairing
 
-        wanted = _split(only) or ()
+        wanted = options.named(only) or ()
         found = repairing.selftest(load_subject(subject), only=wanted, seed=seed, quiet=quiet)
         _print(repairing.proofs_console(found))
         return
 
     found = api.selftest(
         load_subject(subject),
-        only=_split(only) or (),
-        skip=_split(skip) or (),
+        only=options.named(only) or (),
+        skip=options.named(skip) or (),
         profile=profile,
         budget=budget,
         seed=seed,
@@ -392,41 +394,6 @@ def selftest(
     for planted, trace in found.broken.items():
         sys.stderr.write(f"roadworthy: {planted} broke:\n{trace}\n")
     raise typer.Exit(3 if found.broken else 0)
-
-
-def _subject_section(given: Mapping[str, Any]) -> dict[str, object]:
-    """Return the [subject] section that options describe."""
-    files = {split: given[split] for split in ("train", "validation", "test")}
-    lists = ("sensitive", "drop", "missing_codes")
-    plain = {name: value for name, value in given.items() if name not in files}
-    return {
-        **{name: plain[name] for name in plain if name not in (*lists, "id_", "proba")},
-        **{name: _split(plain[name]) for name in lists},
-        "split": _split_files(given["split"], files),
-        "id": given["id_"],
-        "trust": given["trust"] or None,
-        "probabilities": _split(given["proba"]),
-    }
-
-
-def _split(values: list[str] | None) -> tuple[str, ...] | None:
-    """Return the names of an option that can be repeated or given separated by commas."""
-    if not values:
-        return None
-    from roadworthy.config import names_in
-
-    return tuple(name for value in values for name in names_in(value))
-
-
-def _split_files(column: str | None, files: dict[str, Path | None]) -> object:
-    """Return the column that marks splits, or the file of each."""
-    given = {name: path for name, path in files.items() if path is not None}
-    if given and column is not None:
-        raise UserError(
-            f"--split {column} names a column, and --{next(iter(given))} a file of one split. Give "
-            "one of them."
-        )
-    return given or column
 
 
 def _print(renderable: object) -> None:

@@ -265,3 +265,38 @@ def describing_a_subject(command: Callable[..., None]) -> Callable[..., None]:
     with_options.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=None)
     with_options.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
     return with_options
+
+
+def subject_section(given: Mapping[str, Any]) -> dict[str, object]:
+    """Return the [subject] section that options describe."""
+    files = {split: given[split] for split in ("train", "validation", "test")}
+    lists = ("sensitive", "drop", "missing_codes")
+    plain = {name: value for name, value in given.items() if name not in files}
+    return {
+        **{name: plain[name] for name in plain if name not in (*lists, "id_", "proba")},
+        **{name: named(plain[name]) for name in lists},
+        "split": _files_of(given["split"], files),
+        "id": given["id_"],
+        "trust": given["trust"] or None,
+        "probabilities": named(given["proba"]),
+    }
+
+
+def named(values: list[str] | None) -> tuple[str, ...] | None:
+    """Return the names of an option that can be repeated or given separated by commas."""
+    if not values:
+        return None
+    from roadworthy.config import names_in
+
+    return tuple(name for value in values for name in names_in(value))
+
+
+def _files_of(column: str | None, files: dict[str, Path | None]) -> object:
+    """Return the column that marks splits, or the file of each."""
+    given = {name: path for name, path in files.items() if path is not None}
+    if given and column is not None:
+        raise UserError(
+            f"--split {column} names a column, and --{next(iter(given))} a file of one split. Give "
+            "one of them."
+        )
+    return given or column

@@ -47,7 +47,7 @@ def incomplete_attributions(
 
     Unit: share of explained rows.
     Qualified at: severity 0.1 of `sums_that_are_missed`, n = 400; passes from 600 rows where 2.5 % miss.
-    Next: take more steps, or a method whose sums are exact for this model (DeepLift, where it has a rule for each step).
+    Next: take more steps, or a method whose sums are exact for this model (DeepLift, where it has a rule for each step). Where it is not decided though there are more rows, explain more of them (`--set explained_rows.most=1000`).
     """
     if np.isnan(test_attribution_incompleteness).all():
         raise NotApplicable(
@@ -100,7 +100,7 @@ def attribution_sanity(test_sanity_correlations: np.ndarray) -> Measurement:
 
     Unit: rank correlation.
     Qualified at: severity 0.4 of `answers_that_weights_do_not_decide`, n = 100.
-    Next: do not trust this method here; explain with one that follows the weights, and look at the picture with that in mind.
+    Next: do not trust this method here; explain with one that follows the weights, and look at the picture with that in mind. Where it is not decided though there are more rows, explain more of them (`--set explained_rows.most=1000`).
     """
     found = test_sanity_correlations
     alike, telling = _of_telling_networks(found[:, :-1])
@@ -142,7 +142,7 @@ def attribution_stability(
 
     Unit: rank correlation.
     Qualified at: severity 0.4 of `explanations_that_waver`, n = 100; passes from 100 rows where the mean is 0.85.
-    Next: average over noise (SmoothGrad), take integrated gradients in place of a single slope, or train against noise.
+    Next: average over noise (SmoothGrad), take integrated gradients in place of a single slope, or train against noise. Where it is not decided though there are more rows, explain more of them (`--set explained_rows.most=1000`).
     """
     found = test_stability_correlations
     kept = np.flatnonzero(np.isfinite(found))

@@ -43,7 +43,7 @@ def attribution_faithfulness(
 
     Unit: probability (standard deviations of a numeric answer).
     Qualified at: severity -0.15 of `orders_no_better_than_chance`, n = 200; passes from 200 rows where the gain is 0.15.
-    Next: explain with the most faithful method for this model (`roadworthy fix --only most_faithful_attribution`).
+    Next: explain with the most faithful method for this model (`roadworthy fix --only most_faithful_attribution`). Where it is not decided though there are more rows, explain more of them (`--set explained_rows.most=1000`).
     """
     gains = gains_of(test_faithfulness_curves)  # (m, f, 2)
     if len(gains) == 0:
