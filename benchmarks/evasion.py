@@ -242,7 +242,9 @@ def main() -> None:
             except (ImportError, ModuleNotFoundError) as missing:
                 print(f"  {name:36s} not run: {missing}", flush=True)
                 continue
-            except Exception as broken:  # a peer that breaks on a cell says so, and the others go on
+            except (
+                Exception
+            ) as broken:  # a peer that breaks on a cell says so, and the others go on
                 if name.startswith(("ours", "AutoAttack")):
                     raise
                 print(f"  {name:36s} broke: {type(broken).__name__}: {broken}", flush=True)
