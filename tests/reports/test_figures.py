@@ -215,3 +215,19 @@ def test_long_names_are_broken_before_each_and_and_have_the_room() -> None:
     assert "marital_status is Married-civ-spouse\nand capital_gain at most 0" in labels
     assert "sex is Male" in labels
     assert drawn["height"] == 2 * (24 + 13)
+
+
+def test_a_matrix_without_room_for_numbers_is_a_picture_whose_cells_stay_squares() -> None:
+    def spec_of(side: int) -> dict[str, object]:
+        names = tuple(str(i) for i in range(side))
+        line = tuple(float(i) - 3.0 for i in range(side))
+        given = Matrix(
+            "m", Axis("row"), Axis("column"), names, names, (line,) * side, Axis("score")
+        )
+        assert "Blue: score, above zero; orange: below." in caption(given)
+        found = figure(given)
+        assert found is not None
+        return found
+
+    assert spec_of(20)["usermeta"] == {"rows": 20, "columns": 20}
+    assert "usermeta" not in spec_of(8)

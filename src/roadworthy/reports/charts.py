@@ -132,9 +132,11 @@ def matrix(given: Matrix, palette: Palette, most: int) -> "alt.LayerChart":
     layers = [cell]
     if len(columns) <= MOST_NUMBERED_COLUMNS:
         layers.append(base.mark_text(color=palette.ink, fontSize=11).encode(text="text:N"))
-    # Where there is room for no number, cells stay squares on a narrow page.
-    square = {"rows": len(shown), "columns": len(columns)} if len(layers) == 1 else {}
-    return alt.LayerChart(layer=layers).properties(height=28 * len(shown), usermeta=square)
+    chart = alt.LayerChart(layer=layers).properties(height=28 * len(shown))
+    if len(columns) <= MOST_NUMBERED_COLUMNS:
+        return chart
+    # Without room for numbers it is a picture: its cells stay squares on a narrow page.
+    return chart.properties(usermeta={"rows": len(shown), "columns": len(columns)})
 
 
 def histogram(given: Histogram, palette: Palette) -> "alt.LayerChart":
