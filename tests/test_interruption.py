@@ -23,8 +23,18 @@ FIX = [*FIX, "--out", "run"]
 def start(folder: Path, command: list[str] | None = None) -> subprocess.Popen[str]:
     given = command or [*AUDIT, *ONLY]
     return subprocess.Popen(
-        given, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        given,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
+
+
+def hear_interrupts() -> None:
+    """Undo what a shell does to a command in the background: Control-C is nothing to it, nor to what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: subprocess.Popen[str]) -> int:
