@@ -95,7 +95,7 @@ def test_of_images_a_picture_shows_the_mean_over_the_mistakes() -> None:
     assert np.ravel(picture.values)[:6].tolist() == [-0.5, 0.5, 0, 0, 0, 2.0]
     # Of three each 2 lie in one pixel.
     assert found.details.startswith(
-        "Where the cluster is 3, of mistakes (2 looked at) half of what they rest on lies in 1 of 16 pixels, row 1, column 1."
+        "Where the cluster is 3, half of what mistakes (2 looked at) rest on lies in 1 of 16 pixels, row 1, column 1."
     )
 
 

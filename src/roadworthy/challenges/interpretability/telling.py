@@ -174,7 +174,9 @@ def places(
     return Examples(title, tuple(found))
 
 
-def where_half_lies(sizes: np.ndarray, shape: tuple[int, ...]) -> str:
+def where_half_lies(
+    sizes: np.ndarray, shape: tuple[int, ...], what: str = "what it rests on"
+) -> str:
     """Say in how few positions half of an explanation lies, and of an image between which lines.
 
     >>> where_half_lies(np.array([0.0, 3.0, 1.0, 0.0, 0.0, 1.0]), (1, 2, 3))
@@ -187,7 +189,7 @@ def where_half_lies(sizes: np.ndarray, shape: tuple[int, ...]) -> str:
     order = np.argsort(-sizes, kind="stable")
     count = int(np.searchsorted(np.cumsum(sizes[order]), HALF * sizes.sum())) + 1
     plane = plane_of(shape)
-    said = f"half of what it rests on lies in {count:,} of {len(sizes):,}"
+    said = f"half of {what} lies in {count:,} of {len(sizes):,}"
     if plane is None:
         return f"{said} values"
     lines = np.unravel_index(order[:count], plane)

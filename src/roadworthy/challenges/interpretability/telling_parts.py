@@ -164,10 +164,11 @@ def _columns_told(
 
 
 def _pixels_told(parts: Mapping[str, _Mistakes], shape: tuple[int, ...]) -> str:
-    return " ".join(
-        f"Where {name}, of mistakes ({len(part.rows)} looked at) {where_half_lies(part.shares.mean(axis=0), shape).replace(' it rests', ' they rest')}."
-        for name, part in parts.items()
-    )
+    said: list[str] = []
+    for name, part in parts.items():
+        what = f"what mistakes ({len(part.rows)} looked at) rest on"
+        said.append(f"Where {name}, {where_half_lies(part.shares.mean(axis=0), shape, what)}.")
+    return " ".join(said)
 
 
 def _told(
