@@ -12,7 +12,7 @@ LACKING = (
 def is_lack_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in said for words in LACKING)
+    return isinstance(error, MemoryError | LackOfMemory) or any(words in said for words in LACKING)
 
 
 class UserError(Exception):
@@ -21,6 +21,10 @@ class UserError(Exception):
     The message has four parts in one or two sentences: where, what was found, what was expected,
     the way out; values and sizes included.
     """
+
+
+class LackOfMemory(UserError):
+    """Memory did not suffice for so many rows at once; for fewer it may."""
 
 
 class NotApplicable(Exception):

@@ -159,7 +159,7 @@ def test_columns_of_flags_that_are_not_exclusive_are_no_group() -> None:
     pair = np.column_stack([loose, 1 - loose[:, 3]])
     cells = cells_within(pair, np.full(5, True), np.ones(5), swaps=1)
     assert [s.columns for s in cells.switches] == [(0,), (1,), (2,), (3, 4)]
-    with pytest.raises(UserError, match="cannot rise"):
+    with pytest.raises(UserError, match=r"column 3 \(from 0\) cannot rise"):
         cells_within(pair, np.full(5, True), np.ones(5), swaps=1, rising=[3])
 
 

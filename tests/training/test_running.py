@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roadworthy.errors import UserError
+from roadworthy.errors import LackOfMemory, UserError
 from roadworthy.training.running import evaluate, reproducible, tensor_of, threads
 
 
@@ -40,6 +40,51 @@ def test_a_model_that_returns_no_tensor_or_raises_is_told() -> None:
         evaluate(Wrong(), np.zeros((2, 3)))
     with pytest.raises(UserError, match=r"shape \(2, 3\), float32: mat1 and mat2"):
         evaluate(nn.Linear(4, 1), np.zeros((2, 3)))
+
+
+class Greedy(nn.Module):
+    """A layer that has memory for so many rows at once, and says so in the words of an accelerator."""
+
+    def __init__(self, most: int, error: Exception) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.most, self.error, self.seen = most, error, []
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen.append(len(inputs))
+        if len(inputs) > self.most:
+            raise self.error
+        return self.layer(inputs)
+
+
+LACKS = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+    MemoryError(),
+)
+
+
+@pytest.mark.parametrize("error", LACKS)
+def test_batches_are_halved_where_memory_does_not_suffice(error: Exception) -> None:
+    module = Greedy(100, error)
+    inputs = np.random.default_rng(0).normal(size=(1_100, 3))
+    found = evaluate(module, inputs)
+    whole = module.layer(torch.tensor(inputs, dtype=torch.float32)).detach().numpy()
+    assert found == pytest.approx(whole, abs=1e-6)
+    assert module.seen[:5] == [1024, 512, 256, 128, 64]
+    assert set(module.seen[5:]) <= {64, 1_100 % 64}
+
+
+@pytest.mark.parametrize("error", LACKS)
+def test_lack_of_memory_for_one_row_is_told_as_that_and_not_as_a_wrong_shape(
+    error: Exception,
+) -> None:
+    with pytest.raises(
+        LackOfMemory, match=r"shape \(1, 3\), float32: .*Memory does not suffice"
+    ) as e:
+        evaluate(Greedy(0, error), np.zeros((5, 3)))
+    assert "shape that it takes" not in str(e.value)
+    assert "batch_size" in str(e.value)
 
 
 def test_random_state_comes_back_even_after_an_error() -> None:

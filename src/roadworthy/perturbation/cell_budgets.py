@@ -21,6 +21,7 @@ def cells_within(
     swaps: int,
     rising: Sequence[int] = (),
     falling: Sequence[int] = (),
+    names: Sequence[str] = (),
 ) -> Cells:
     """Return the threat that the training rows and the budgets of columns make.
 
@@ -37,6 +38,13 @@ def cells_within(
         Categories that may be swapped in one row.
     rising, falling : sequence of int
         Columns that may only grow, or only shrink.
+    names : sequence of str
+        Of the columns, to say which is meant; their positions where none are given.
+
+    Raises
+    ------
+    UserError
+        Where a column that may only rise or fall stands for a category.
     """
     if len(inputs) == 0:
         raise NotApplicable("there are no training rows to take the spread of columns from")
@@ -55,7 +63,7 @@ def cells_within(
     down[list(rising)] = 0.0
     up[list(falling)] = 0.0
     switches = [
-        _directed(s, rising, falling)
+        _directed(s, rising, falling, names)
         for s in _switches(inputs, numeric, flags)
         if (budgets[list(s.columns)] > 0).all()
     ]
@@ -88,16 +96,19 @@ def _switches(inputs: np.ndarray, numeric: np.ndarray, flags: Sequence[int]) -> 
     return found
 
 
-def _directed(switch: Switch, rising: Sequence[int], falling: Sequence[int]) -> Switch:
+def _directed(
+    switch: Switch, rising: Sequence[int], falling: Sequence[int], names: Sequence[str]
+) -> Switch:
     """Leave a column of 0 and 1 the way that it may go."""
     directed = {*rising, *falling} & set(switch.columns)
     if not directed:
         return switch
     (column, *others) = switch.columns
     if others or switch.coded:
+        meant = ", ".join(names[j] if names else f"column {j} (from 0)" for j in sorted(directed))
         raise UserError(
-            f"Column(s) {sorted(directed)} (counted from 0) cannot rise or fall: they stand for one of several "
-            "categories. Leave them out, or keep them as they are."
+            f"{meant} cannot rise or fall: it stands for one of several categories, which have no order. Name "
+            "it under fixed if nobody can change it, or leave it out of rising and falling."
         )
     end = 1.0 if column in rising else 0.0
     return Switch(switch.columns, ((end,),), True)

@@ -12,9 +12,18 @@ from roadworthy.perturbation.losses import cross_entropy, lost_margin
 from roadworthy.perturbation.model import AttackedModel
 from roadworthy.perturbation.threat import Ball
 
-COLUMNS = ("right", "flat", "saturated", "by_one_step", "by_many_steps", "by_far")
+COLUMNS = (
+    "right",
+    "flat",
+    "saturated",
+    "by_one_step",
+    "by_many_steps",
+    "by_far",
+    "by_unaided_steps",
+)
 """Of a table of signs, each 0 or 1: the row is answered right; the gradient of its margin is 0 in every value; its
-cross-entropy is exactly 0 in float32; it falls to one step, to ten; to twenty steps as far as half the range."""
+cross-entropy is exactly 0 in float32; it falls to one step, to ten; to twenty steps as far as half the range; to ten
+that undo no masking."""
 ONE, MANY = Fgsm(), Pgd(steps=10, step=0.25)
 FAR = Pgd(steps=20, step=0.15, loss="margin")
 HALF = 0.5  # of the range: every input can become even grey, and no classifier tells grey from grey
@@ -59,12 +68,14 @@ def signs(model: AttackedModel, points: Points, threat: Ball) -> np.ndarray:
     _, slope, _ = exact.gradient(standing.inputs, standing.labels, lost_margin)
     losses, _, _ = exact.gradient(standing.inputs, standing.labels, cross_entropy)
     far = replace(threat, norm="linf", eps=HALF * (threat.high - threat.low))
+    many, unaided = _falls(model, standing, threat, MANY), model.unaided()
     columns = (
         (slope.flatten(1) == 0).all(1),
         losses == 0,
         _falls(model, standing, threat, ONE),
-        _falls(model, standing, threat, MANY),
+        many,
         _falls(model, standing, far, FAR),
+        many if unaided is model else _falls(unaided, standing, threat, MANY),
     )
     found[at, 1:] = torch.stack(columns, dim=1).cpu().numpy()
     return found

@@ -98,6 +98,14 @@ class AttackedModel:
         found.precision, found.forward, found.reverse = "float32", None, None
         return found
 
+    def unaided(self) -> "AttackedModel":
+        """Return the module as an attack meets it that divides no logits and passes no steps; itself where nothing is so."""
+        if self.scale == 1.0 and not self.straight_through:
+            return self
+        found = self.exact()
+        found.scale, found.straight_through = 1.0, False
+        return found
+
     def told(self) -> "AttackedModel":
         """Return what the user is told, in float32."""
         found = self.exact()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadworthy.engine import pause
-from roadworthy.errors import UserError
+from roadworthy.errors import LackOfMemory, UserError, is_lack_of_memory
 from roadworthy.subject import Network
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ FEW_VALUES = 512  # of a row of inputs
 FEW_PARAMETERS = 1_000_000
 ROWS_AT_A_TIME = 1024
 VALUES_AT_A_TIME = 1 << 22
+MORE_MEMORY = (
+    "Memory does not suffice: free some, allow more (ulimit -v) or run elsewhere (--device); where it is being "
+    "trained, a smaller batch_size of the recipe needs less."
+)
 
 
 def tensor_of(inputs: np.ndarray, module: "nn.Module", device: str = "cpu") -> "Tensor":
@@ -67,16 +71,29 @@ def load(network: Network, weights: Mapping[str, np.ndarray], device: str = "cpu
 
 
 def forward(module: "nn.Module", batch: "Tensor") -> "Tensor":
-    """Call the module; what goes wrong inside it is told with the shape that it was given."""
+    """Call the module; what goes wrong inside it is told with the shape that it was given.
+
+    Raises
+    ------
+    LackOfMemory
+        Where memory does not suffice for so many rows at once.
+    UserError
+        Where the module raises for another reason, or returns something else than one tensor.
+    """
     import torch
 
     try:
         found = module(batch)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
+        kind = str(batch.dtype).removeprefix("torch.")
+        failed = (
+            f"The model ({type(module).__name__}) failed on a batch of shape {tuple(batch.shape)}, {kind}: "
+            f"{str(error) or type(error).__name__}. "
+        )
+        if is_lack_of_memory(error):
+            raise LackOfMemory(failed + MORE_MEMORY) from error
         raise UserError(
-            f"The model ({type(module).__name__}) failed on a batch of shape {tuple(batch.shape)}, "
-            f"{str(batch.dtype).removeprefix('torch.')}: {error}. "
-            "Give inputs of the shape that it takes, or adapt its forward method."
+            f"{failed}Give inputs of the shape that it takes, or adapt its forward method."
         ) from error
     if not isinstance(found, torch.Tensor):
         raise UserError(
@@ -93,19 +110,29 @@ def rows_at_a_time(shape: Sequence[int]) -> int:
 
 
 def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Return the outputs of the module in evaluation mode, run in batches: (n, c) or (n,) float32."""
+    """Return the outputs of the module in evaluation mode: (n, c) or (n,) float32.
+
+    Run in batches, which are halved where memory does not suffice.
+    """
     import torch
 
     size = rows_at_a_time(inputs.shape)
     was_training = module.training
     module.eval()
-    # An empty split still needs one call, which tells the number of outputs.
-    starts = range(0, max(len(inputs), 1), size)
+    batches: list[Tensor] = []
+    start = 0
     with torch.inference_mode(), threads(module, inputs):
-        batches = []
-        for start in starts:
-            rows = tensor_of(inputs[start : start + size], module, device)
-            batches.append(forward(module, rows))
+        # An empty split still needs one call, which tells the number of outputs.
+        while start < len(inputs) or not batches:
+            rows = inputs[start : start + size]
+            try:
+                batches.append(forward(module, tensor_of(rows, module, device)))
+            except (LackOfMemory, MemoryError, RuntimeError) as error:
+                if len(rows) <= 1 or not is_lack_of_memory(error):
+                    raise
+                size = len(rows) // 2
+                continue
+            start += size
             pause()
     module.train(was_training)
     return np.concatenate([batch.float().cpu().numpy() for batch in batches])

@@ -17,11 +17,20 @@ from roadworthy.challenges.evasion.masking import (
     masked_gradient_wrapper,
     masked_gradients,
 )
+from roadworthy.challenges.evasion.mitigations.training import defensive_distillation
 from roadworthy.engine import Registry, compute
-from roadworthy.perturbation.masking import COLUMNS
+from roadworthy.perturbation.masking import COLUMNS, Signs
 from roadworthy.results import AtMost
 from roadworthy.statistics import judge
-from roadworthy.subject import Network, Split, Subject, Task, fields_of, subject_from
+from roadworthy.subject import (
+    Network,
+    Split,
+    Subject,
+    Task,
+    builtin_subject,
+    fields_of,
+    subject_from,
+)
 
 REGISTRY = Registry.discover()
 RNG = np.random.default_rng(0)
@@ -81,10 +90,39 @@ def test_large_logits_are_divided_and_no_longer_doubted() -> None:
     assert np.log2(scale) % 1 == 0
     assert values["test_masking_signs"][:, COLUMNS.index("saturated")].mean() < 0.1
     assert f"divided by {scale:g}" in values["adversarial_error"].details
+    assert f"divided by {scale:g}" in found("sharp", "masked_gradients")["masked_gradients"].details
     plain = found("plain", "adversarial_error", "attack_conduct")
     assert "scale" not in plain["attack_conduct"]
     assert "divided by" not in plain["adversarial_error"].details
     assert values["adversarial_error"].value >= plain["adversarial_error"].value
+
+
+def test_what_is_undone_is_called_masking_only_where_it_stops_attacks() -> None:
+    conduct = PLAIN | {"scale": 64.0, "steps": True}
+    many, few = np.arange(N) < 60, np.arange(N) < 20
+    table = signs(by_many_steps=many, by_unaided_steps=few)
+    said = masked_gradients(table, conduct).details
+    assert "divided by 64" in said
+    assert "such as rounding" in said
+    assert "turn 60 of 120 rows so, and 20 without; so gradients are masked" in said
+    same = masked_gradients(signs(by_many_steps=many, by_unaided_steps=many), conduct).details
+    assert same.endswith("turn 60 of 120 rows so, and 60 without.")
+    assert masked_gradients(table, PLAIN).details == ""
+
+
+def test_defensive_distillation_is_exposed_as_masking() -> None:
+    digits = builtin_subject("digits")
+    distilled = defensive_distillation(digits, 100.0)
+    options = {"attack_threat": {"eps": 0.1}}
+    names = ("masked_gradients", "test_masking_signs", "adversarial_error")
+    values = compute(REGISTRY, fields_of(distilled), names, options=options)
+    table = Signs(values["test_masking_signs"].value)
+    helped, unaided = (table.column(c).mean() for c in ("by_many_steps", "by_unaided_steps"))
+    assert unaided < helped - 0.15
+    assert "so gradients are masked" in values["masked_gradients"].value.details
+    plain = compute(REGISTRY, fields_of(digits), names, options=options)
+    assert plain["masked_gradients"].value.details == ""
+    assert values["adversarial_error"].value.value > plain["adversarial_error"].value.value - 0.1
 
 
 def signs(**columns: np.ndarray) -> np.ndarray:
@@ -133,13 +171,14 @@ def test_a_random_model_is_doubted_and_no_right_row_is_no_doubt() -> None:
 def test_the_planted_share_is_what_the_check_finds() -> None:
     clean = gradients_that_lead(subject("plain"), RNG, signs(by_far=np.zeros(N)))
     table = clean.given["test_masking_signs"]
-    assert masked_gradients(table).value == 0.0
+    assert masked_gradients(table, PLAIN).value == 0.0
     assert gradients_that_fail(clean, 0.0, RNG, table) is clean
     shares = [
         masked_gradients(
             gradients_that_fail(clean, 0.2, np.random.default_rng(k), table).given[
                 "test_masking_signs"
-            ]
+            ],
+            PLAIN,
         ).value
         for k in range(60)
     ]

@@ -148,6 +148,16 @@ def test_constraints_follow_roles_and_options_and_refuse_unknown_names() -> None
         tables.table_constraints(subject.columns, roles, falling="income", rising="income")
 
 
+def test_a_category_that_is_to_rise_is_named() -> None:
+    subject = subject_of()
+    rising = {"table_constraints": {"rising": "colour"}}
+    outcome = compute(REGISTRY, fields_of(subject), ["table_threat"], options=rising)[
+        "table_threat"
+    ]
+    assert outcome.code == "user_error"
+    assert "colour cannot rise or fall" in outcome.reason
+
+
 def test_a_column_has_the_budget_that_is_stated_for_it() -> None:
     subject = subject_of()
     usual = threat_of(subject)

@@ -1,7 +1,7 @@
 """Where what an attack found speaks against the attack itself: sentences, none where nothing does."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -32,6 +32,23 @@ def gradients_mislead(late: int, stood: int) -> tuple[str, ...]:
         f"a search without gradients broke {late} of the {stood} rows ({percent(late / stood)}) that attacks along "
         "gradients had left standing, so the gradients mislead",
     )
+
+
+def masks_undone(conduct: Mapping[str, object]) -> tuple[str, ...]:
+    """Say what in a model can stop attacks along its gradients, and does not stop these."""
+    scale = float(cast(float, conduct.get("scale", 1.0)))
+    said: list[str] = []
+    if scale != 1.0:
+        said.append(
+            "The logits are so large, as after defensive distillation, that cross-entropy is exactly 0 in float32 on most "
+            f"rows. Under attack they are divided by {scale:g}, which changes no answer."
+        )
+    if conduct.get("steps", False):
+        said.append(
+            "The model takes steps through which no gradient comes, such as rounding. Under attack gradients go straight "
+            "through."
+        )
+    return tuple(said)
 
 
 def outputs_never_moved(found: "Outcomes") -> tuple[str, ...]:

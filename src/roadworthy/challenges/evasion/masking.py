@@ -8,12 +8,14 @@ import numpy as np
 from numpy.random import Generator
 
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened, ball_of
+from roadworthy.challenges.evasion.doubts import masks_undone
 from roadworthy.engine import artifact, check, control, fault
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Measurement, Table
 from roadworthy.statistics import clopper_pearson, percent, rate
 
 if TYPE_CHECKING:
+    from roadworthy.perturbation.masking import Signs
     from roadworthy.subject import Network, Predictor, Subject, Task
 
 Threat = Mapping[str, object]
@@ -98,12 +100,13 @@ TOLERATED = AtMost(
 
 
 @check(challenge="evasion", requires=TOLERATED, least=50)
-def masked_gradients(test_masking_signs: np.ndarray) -> Measurement:
+def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> Measurement:
     """Share of rows on which attacks along gradients fail although no classifier could withstand.
 
     Rows answered right that twenty steps along the gradient of the margin cannot turn within half the range of the inputs, where each can be made even
     grey (Athalye, Carlini & Wagner 2018, section 3.1, "unbounded attacks do not reach 100 % success"). It is no robustness: defences of this kind were
-    broken by attacks that do not need the gradient. A model that ignores its inputs stands too.
+    broken by attacks that do not need the gradient. A model that ignores its inputs stands too. Masking that attacks
+    undo (large logits are divided, rounding is passed straight through) is said, with what it stops otherwise, and does not count.
 
     Unit: share of rows answered right.
     Qualified at: severity 0.2 of `gradients_that_fail`, n = 200.
@@ -121,6 +124,7 @@ def masked_gradients(test_masking_signs: np.ndarray) -> Measurement:
         "by_one_step": "turned by one step",
         "by_many_steps": "turned by ten steps",
         "by_far": "turned within half the range",
+        "by_unaided_steps": "turned by ten steps that undo no masking",
     }
     table = Table(
         title="What gradients say of rows that are answered right",
@@ -128,7 +132,8 @@ def masked_gradients(test_masking_signs: np.ndarray) -> Measurement:
         rows=tuple((words[name], float(found.column(name).mean())) for name in COLUMNS[1:]),
     )
     measured = rate(int(stands.sum()), len(stands), unit="share of rows answered right")
-    return replace(measured, evidence=(table,))
+    details = " ".join(masks_undone(attack_conduct))
+    return replace(measured, details=details and f"{details} {_undone(found)}", evidence=(table,))
 
 
 @control(clears="masked_gradients")
@@ -175,6 +180,20 @@ def masked_gradient_wrapper(
 
     found, kept = masked(network, dict(weights), max(2, round(32 ** (1 - severity))), *input_range)
     return replace(subject, network=found, weights=kept, predictor=None)
+
+
+def _undone(found: "Signs") -> str:
+    """Say how many rows ten steps turn that undo the masking, and that do not."""
+    with_help, without = found.column("by_many_steps"), found.column("by_unaided_steps")
+    masks = (
+        "; so gradients are masked, which is no defence"
+        if _is_more(with_help & ~without, without & ~with_help)
+        else ""
+    )
+    return (
+        f"Within the threat ten steps turn {int(with_help.sum())} of {len(without)} rows so, and "
+        f"{int(without.sum())} without{masks}."
+    )
 
 
 def _is_more(only_one: np.ndarray, only_many: np.ndarray) -> bool:

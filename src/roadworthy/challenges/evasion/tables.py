@@ -101,6 +101,7 @@ def table_threat(
         swaps=swaps,
         rising=[names.index(name) for name in table_constraints["rising"]],
         falling=[names.index(name) for name in table_constraints["falling"]],
+        names=names,
     )
     return as_facts(threat)
 
