@@ -291,9 +291,9 @@ def _scores(
     if recorded.score is None:
         return
     if target.task.kind != "binary":
+        instead = "--proba or --predicted" if target.task.is_classification else "--predicted"
         problems.add(
-            f"a score (--score) is for two classes, and the target is {target.task.kind}; give "
-            "--proba or --predicted"
+            f"a score (--score) is for two classes, and the target is {target.task.kind}; give {instead}"
         )
         return
     numbers = _numbers(table.columns[recorded.score], "--score", problems)

@@ -84,7 +84,7 @@ def mean_error_gap(
     Next: look at what the prediction leaves out for the group that is named; do not add a constant before you know.
     """
     scaled = test_residuals / target_spread
-    of = "predicted above the truth"
+    of = "predicted above the truth (standard deviations)"
     return mean_gap(test_groups, scaled, smallest_group, unit=SPREADS, of=of)
 
 
@@ -104,4 +104,4 @@ def absolute_error_gap(
     Next: collect rows of the group that is served worse.
     """
     scaled = np.abs(test_residuals) / target_spread
-    return mean_gap(test_groups, scaled, smallest_group, unit=SPREADS, of="wrong by")
+    return mean_gap(test_groups, scaled, smallest_group, unit=SPREADS, of="wrong by (standard deviations)")
