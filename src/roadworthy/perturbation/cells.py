@@ -77,8 +77,11 @@ class Cells:
     def name(self) -> str:
         """See `Threat`."""
         numbers = int(((self.down > 0) | (self.up > 0)).sum())
-        swapped = f"{self.swaps} of {len(self.switches)} categories swapped"
-        return f"{numbers} numbers within their budgets, at most {swapped}"
+        said = f"{numbers} number{'' if numbers == 1 else 's'} within the budget of each"
+        if not self.switches:
+            return said
+        of = len(self.switches)
+        return f"{said}, and swap at most {self.swaps} of {of} categor{'y' if of == 1 else 'ies'}"
 
     @property
     def size(self) -> float:

@@ -31,7 +31,7 @@ def words_of(outcomes: "Outcomes", cells: "Cells", fixed: Sequence[str], budget:
         "" if backward else " The model has no gradients, so it was attacked by its outputs alone."
     )
     return (
-        f"An adversary who may change {cells.name}, turns the answers of {int(outcomes.broken.sum())} of {n:,} rows; "
+        f"An adversary who may change {cells.name} turns the answers of {int(outcomes.broken.sum())} of {n:,} rows; "
         f"{wrong} more were wrong without any change. So at most {at_most} withstand it.{left_alone} This is the least harm: the {budget} budget of attacks took {forward:,.0f} "
         f"passes forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}"
     )
@@ -90,9 +90,10 @@ def examples_of(
     shown: list[Example] = []
     for row in first.tolist():
         moved = [names[j] for j in np.flatnonzero(used[row] != 0).tolist()]
-        note = f"turned by {distance[row]:.0%} of the budget, by way of {', '.join(moved)}"
+        size = "less than 1 %" if distance[row] < 0.01 else percent(distance[row], 0)
+        note = f"turned by {size} of the budget, by way of {', '.join(moved)}"
         score = round(float(1.0 - distance[row]), 6)
-        shown.append(Example("test", int(positions[row]), note.replace("%", " %"), score))
+        shown.append(Example("test", int(positions[row]), note, score))
     return (Examples("Answers that turn at the smallest change", tuple(shown)),)
 
 
