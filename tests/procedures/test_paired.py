@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roadworthy.engine import Outcome, Registry, Store, artifact, check
+from roadworthy.engine import Outcome, Registry, Store, artifact, check, events
 from roadworthy.errors import NotApplicable
 from roadworthy.procedures.fix.affordable import dear_checks
 from roadworthy.procedures.paired import (
@@ -291,6 +291,13 @@ def test_summaries_of_test_rows_are_made_anew_and_inner_resamples_are_few() -> N
     assert "paired bootstrap" in effect.difference.method
     assert effect.difference.low < effect.difference.value < effect.difference.high
     assert set(CALLS[2:]) == {39}
+
+
+def test_long_comparisons_say_which_check_they_are_at() -> None:
+    seen: list[object] = []
+    effects(subject(1), subject(2), "share_wrong", "mean_loss", emit=seen.append)
+    said = [(e.name, e.done, e.total) for e in seen if isinstance(e, events.Progress)]
+    assert said == [("comparison of share_wrong", 0, 2), ("comparison of mean_loss", 1, 2)]
 
 
 def test_without_time_for_a_hundred_resamples_groups_of_rows_are_left_out() -> None:

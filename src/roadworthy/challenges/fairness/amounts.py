@@ -104,4 +104,6 @@ def absolute_error_gap(
     Next: collect rows of the group that is served worse.
     """
     scaled = np.abs(test_residuals) / target_spread
-    return mean_gap(test_groups, scaled, smallest_group, unit=SPREADS, of="wrong by (standard deviations)")
+    return mean_gap(
+        test_groups, scaled, smallest_group, unit=SPREADS, of="wrong by (standard deviations)"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from roadworthy.engine import CheckMark, Marked, Missing, Outcome, Registry, Store, compute
+from roadworthy.engine import CheckMark, Marked, Missing, Outcome, Registry, Store, compute, events
 from roadworthy.engine.graph import Graph, resolve
 from roadworthy.engine.identity import Identifier
 from roadworthy.procedures.absent_device import with_way_out
@@ -190,7 +190,9 @@ class Comparison:
         known = {name: self._kept(before[name], after[name]) for name in drawn}
         lacking = [name for name in drawn if known[name] is None]
         reaching = [self._reaching(side, lacking) for side in (self.before, self.after) if lacking]
-        for name in lacking:
+        for done, name in enumerate(lacking):
+            if self.how.emit is not None:
+                self.how.emit(events.Progress(f"comparison of {name}", done, len(lacking)))
             known[name] = self._redrawn(name, before[name], after[name], reaching)
         return {
             name: _reading(name, before[name])
