@@ -90,9 +90,10 @@ def examples_of(
     shown: list[Example] = []
     for row in first.tolist():
         moved = [names[j] for j in np.flatnonzero(used[row] != 0).tolist()]
-        size = "less than 1 %" if distance[row] < 0.01 else percent(distance[row], 0)
+        share = float(distance[row])
+        size = "less than 1 %" if share < 0.01 else percent(share, 0)
         note = f"turned by {size} of the budget, by way of {', '.join(moved)}"
-        score = round(float(1.0 - distance[row]), 6)
+        score = round(1.0 - share, 6)
         shown.append(Example("test", int(positions[row]), note, score))
     return (Examples("Answers that turn at the smallest change", tuple(shown)),)
 
