@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from roadworthy.errors import UserError
+from roadworthy.errors import LackOfMemory, UserError
 from roadworthy.subject import Recipe, fields_of, subject_from
 
 
@@ -181,3 +181,24 @@ def test_duplicate_columns_of_a_data_frame_are_named() -> None:
     data = pd.concat([frame(), frame()[["a"]]], axis=1)
     with pytest.raises(UserError, match="more than once: a"):
         subject_from(data=data, target="label")
+
+
+@pytest.mark.parametrize("most", [5, 0])
+def test_a_model_with_memory_for_few_rows_is_shown_fewer_and_refused_for_none(most: int) -> None:
+    class Greedy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if len(inputs) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            return self.layer(inputs)
+
+    rng = np.random.default_rng(0)
+    test = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 2
+    if most:
+        assert subject_from(Greedy(), test=test).splits["test"].n
+        return
+    with pytest.raises(LackOfMemory, match=r"shape \(1, 3\).*Memory does not suffice"):
+        subject_from(Greedy(), test=test)

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roadworthy.errors import UserError, is_lack_of_memory
+from roadworthy.errors import LackOfMemory, UserError, is_lack_of_memory
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MOST_PLACES = 3
@@ -21,7 +21,7 @@ MORE_MEMORY = (
 
 @contextmanager
 def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, None, None]:
-    """Turn whatever a user's file or function raises into a `UserError`.
+    """Turn whatever a user's file or function raises into a `UserError`, lack of memory into `LackOfMemory`.
 
     What roadworthy raises when that code calls it is not the user's, and goes on as it is.
 
@@ -43,11 +43,12 @@ def own_code(failing: str, way_out: str = "Mend it there.") -> Generator[None, N
         if any(_is_ours(frame.filename) for frame in frames):
             raise
         said = _said(error)
+        told = f"{failing}{_places(frames)}: {said}."
         if is_lack_of_memory(error):
-            way_out = MORE_MEMORY
-        elif _is_about_a_device(frames, said):
+            raise LackOfMemory(f"{told} {MORE_MEMORY}") from error
+        if _is_about_a_device(frames, said):
             way_out = OWN_DEVICE
-        raise UserError(f"{failing}{_places(frames)}: {said}. {way_out}") from error
+        raise UserError(f"{told} {way_out}") from error
 
 
 def _is_about_a_device(frames: list[traceback.FrameSummary], said: str) -> bool:
