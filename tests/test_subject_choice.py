@@ -77,3 +77,11 @@ def test_rows_without_a_target_need_a_model_that_learns_from_them(subject: dict[
     settings = settled(named, {"subject": {**subject, "unlabelled": "more.csv"}})
     with pytest.raises(UserError, match=r"--unlabelled more\.csv"):
         chosen_subject(named, settings)
+
+
+def test_a_range_on_the_command_line_holds_for_a_named_subject_and_is_looked_after() -> None:
+    wider = chosen_subject("digits", settled("digits", {"subject": {"input_range": (-1, 2)}}))
+    assert wider.input_range == (-1, 2)
+    assert chosen_subject("digits", settled("digits", {})).input_range == (0, 1)
+    with pytest.raises(UserError, match=r"from 0 to 0.5, but \d+ \w+ rows"):
+        chosen_subject("digits", settled("digits", {"subject": {"input_range": (0, 0.5)}}))

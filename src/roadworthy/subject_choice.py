@@ -8,6 +8,7 @@ from roadworthy import config
 from roadworthy.config import Settings, SplitFiles, SubjectSection
 from roadworthy.errors import UserError
 from roadworthy.subject import Roles, Subject
+from roadworthy.subject.arrays import with_input_range
 from roadworthy.subject.intake import model_from_file, with_model
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
@@ -65,7 +66,10 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
                 f"--unlabelled {asked.unlabelled} goes with --data or --train; {named} brings its own rows: "
                 "subject_from(..., unlabelled=...) in a subject.py."
             )
-        return load_subject(named, trust=asked.trust, model=asked.model)
+        subject = load_subject(named, trust=asked.trust, model=asked.model)
+        if asked.input_range is None:
+            return subject
+        return with_input_range(subject, asked.input_range)
     if asked.predictions is not None:
         if asked.unlabelled is not None:
             raise UserError(

@@ -1,7 +1,7 @@
 """From arrays (images, series, rows of numbers) and what the user says of them, to a subject."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,15 +106,35 @@ def _input_range(
     if stated is None:
         as_bytes = all(part.inputs.dtype == np.uint8 for part in parts.values())
         return (0.0, 255.0) if as_bytes else None
+    return _kept_to(stated, {split: part.inputs for split, part in parts.items()}, name)
+
+
+def with_input_range(subject: Subject, stated: tuple[float, float]) -> Subject:
+    """Return the subject with the range that its inputs are said to keep to; a table, whose columns have their own, as it is.
+
+    Raises
+    ------
+    UserError
+        Where inputs lie outside of it.
+    """
+    if subject.modality == "table":
+        return subject
+    inputs = {n: s.inputs for n, s in subject.splits.items() if s.inputs is not None}
+    return replace(subject, input_range=_kept_to(stated, inputs, subject.name))
+
+
+def _kept_to(
+    stated: tuple[float, float], inputs: Mapping[str, np.ndarray], name: str
+) -> tuple[float, float]:
     low, high = stated
     if not low < high:
         raise UserError(
             f"{name}: inputs were said to run from {low:g} to {high:g}; the first number must be below the second."
         )
-    for split, part in parts.items():
-        rows = _rows_where(part.inputs, lambda rows: (rows < low) | (rows > high))
+    for split, of_split in inputs.items():
+        rows = _rows_where(of_split, lambda rows: (rows < low) | (rows > high))
         if len(rows):
-            first = np.asarray(part.inputs[rows[:1]])
+            first = np.asarray(of_split[rows[:1]])
             worst = first[(first < low) | (first > high)][0]
             raise UserError(
                 f"{name}: inputs were said to run from {low:g} to {high:g}, but {len(rows)} {split} rows "
