@@ -71,12 +71,65 @@ def test_rows_without_a_target_come_from_the_command_line_or_the_file(folder: Pa
     assert "unlabelled" not in chosen_subject(None, other).splits
 
 
-@pytest.mark.parametrize("subject", [{}, {"predictions": "p.csv"}])
-def test_rows_without_a_target_need_a_model_that_learns_from_them(subject: dict[str, str]) -> None:
-    named = None if subject else "digits"
-    settings = settled(named, {"subject": {**subject, "unlabelled": "more.csv"}})
-    with pytest.raises(UserError, match=r"--unlabelled more\.csv"):
-        chosen_subject(named, settings)
+SAID = {
+    "data": ("a.csv", "--data a.csv"),
+    "split": ("part", "--split part"),
+    "unlabelled": ("more.csv", "--unlabelled more.csv"),
+    "target": ("label", "--target label"),
+    "sensitive": (("sex", "race"), "--sensitive sex,race"),
+    "drop": (("id",), "--drop id"),
+    "positive": ("yes", "--positive yes"),
+    "task": ("binary", "--task binary"),
+    "people": (False, "--no-people"),
+    "proof": (0.3, "--proof 0.3"),
+    "model": ("net.py:build", "--model net.py:build"),
+    "weights": ("w.pt", "--weights w.pt"),
+    "random_draws": (16, "--random-draws 16"),
+    "probabilities": (("p0", "p1"), "--proba p0,p1"),
+    "encoding": ("cp1252", "--encoding cp1252"),
+}
+
+
+@pytest.mark.parametrize("field", SAID)
+@pytest.mark.parametrize("named", ["digits", "subject.py"])
+def test_what_a_named_subject_would_ignore_is_refused(named: str, field: str) -> None:
+    value, spelled = SAID[field]
+    with pytest.raises(UserError) as refused:
+        chosen_subject(named, settled(named, {"subject": {field: value}}))
+    assert f"{spelled} would be ignored: {named}" in str(refused.value)
+    assert ("subject_from(..." in str(refused.value)) == (named == "subject.py")
+
+
+def test_files_of_splits_are_refused_beside_a_name_and_beside_predictions() -> None:
+    files = {"split": {"train": "a.csv", "test": "b.csv"}}
+    with pytest.raises(UserError, match=r"--train a.csv --test b.csv would be ignored: digits"):
+        chosen_subject("digits", settled("digits", {"subject": files}))
+    settings = settled(None, {"subject": {**files, "predictions": "p.csv"}})
+    with pytest.raises(UserError, match=r"--train a.csv --test b.csv would be ignored: --pred"):
+        chosen_subject(None, settings)
+
+
+@pytest.mark.parametrize("field", ["data", "unlabelled", "model", "weights", "random_draws"])
+def test_what_recorded_predictions_would_ignore_is_refused(field: str) -> None:
+    value, spelled = SAID[field]
+    settings = settled(None, {"subject": {field: value, "predictions": "p.csv"}})
+    with pytest.raises(UserError, match=f"{spelled} would be ignored: --predictions p.csv"):
+        chosen_subject(None, settings)
+
+
+def test_columns_of_predictions_without_predictions_are_refused() -> None:
+    said = {"data": "a.csv", "target": "y", "score": "s", "predicted": "p"}
+    with pytest.raises(UserError, match="--score s, --predicted p names columns of recorded"):
+        chosen_subject(None, settled(None, {"subject": said}))
+
+
+def test_a_saved_subject_takes_another_factory_and_no_roles(folder: Path) -> None:
+    saved = folder / "saved"
+    saved.mkdir()
+    (saved / "subject.json").write_text("{}")
+    said = {"model": "net.py:build", "target": "y"}
+    with pytest.raises(UserError, match=r"^--target y would be ignored"):
+        chosen_subject("saved", settled("saved", {"subject": said}))
 
 
 def test_a_range_on_the_command_line_holds_for_a_named_subject_and_is_looked_after() -> None:

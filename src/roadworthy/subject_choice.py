@@ -1,5 +1,6 @@
 """Which subject an audit is of: a built-in name, a Python file, or what the settings describe."""
 
+import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from roadworthy import config
 from roadworthy.config import Settings, SplitFiles, SubjectSection
 from roadworthy.errors import UserError
-from roadworthy.subject import Roles, Subject
+from roadworthy.subject import BUILTIN, Roles, Subject, subject_from
 from roadworthy.subject.arrays import with_input_range
 from roadworthy.subject.intake import model_from_file, with_model
 from roadworthy.subject.options import DataOptions
@@ -15,6 +16,12 @@ from roadworthy.subject.predictions import PredictionColumns, subject_from_predi
 from roadworthy.subject.python_file import load_subject
 from roadworthy.subject.readers import subject_from_file
 from roadworthy.subject.reading import Reading
+from roadworthy.subject.saved import is_saved
+
+DATA_AND_MODEL = ("data", "unlabelled", "model", "weights", "random_draws")
+RECORDED = ("probabilities", "score", "predicted")
+BESIDE_A_NAME = ("input_range", "reviewed", "trust")
+FLAGS = {"probabilities": "proba"}  # the others are spelled as their field
 
 NOTHING = (
     "Nothing to audit: no subject, no --data (nor --train and --test), no --predictions, and no roadworthy.toml in this "
@@ -55,36 +62,79 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
         When there is none, or it cannot be read.
     """
     asked = settings.subject
+    said = _said(asked)
     if named is not None:
-        if asked.random_draws is not None:
-            raise UserError(
-                f"--random-draws {asked.random_draws} goes with --model; {named} declares its own: "
-                f"subject_from(..., random_draws={asked.random_draws}) in a subject.py."
-            )
-        if asked.unlabelled is not None:
-            raise UserError(
-                f"--unlabelled {asked.unlabelled} goes with --data or --train; {named} brings its own rows: "
-                "subject_from(..., unlabelled=...) in a subject.py."
-            )
+        _refuse_beside_a_name(named, said)
         subject = load_subject(named, trust=asked.trust, model=asked.model)
         if asked.input_range is None:
             return subject
         return with_input_range(subject, asked.input_range)
     if asked.predictions is not None:
-        if asked.unlabelled is not None:
-            raise UserError(
-                f"--unlabelled {asked.unlabelled} is for a model that learns from rows without a target, and "
-                "--predictions come without a model. Leave one out."
-            )
+        _refuse_beside_predictions(asked, said)
         columns = PredictionColumns(asked.probabilities, asked.score, asked.predicted)
         subject = subject_from_predictions(asked.predictions, columns, _options(settings))
         return replace(subject, name=_name_of(asked.predictions))
     source = _source(asked)
+    if recorded := [said[name] for name in RECORDED if name in said]:
+        raise UserError(
+            f"{', '.join(recorded)} names columns of recorded predictions, and none are given. Name their file in place of "
+            "data and model (--predictions FILE), or leave it out."
+        )
     model = model_from_file(asked.model, asked.weights, trust=asked.trust)
     model = replace(model, random_draws=asked.random_draws)
     options = replace(_options(settings), model_is_trained=model.is_trained)
     subject = with_model(subject_from_file(source, options, asked.unlabelled), model)
     return replace(subject, name=_name_of(source))
+
+
+def _said(asked: SubjectSection) -> dict[str, str]:
+    """Return what differs from its default, by field: each spelled as on the command line."""
+    usual = SubjectSection()
+    return {
+        name: _spelled(name, value)
+        for name in SubjectSection.model_fields
+        if (value := getattr(asked, name)) != getattr(usual, name)
+    }
+
+
+def _spelled(name: str, value: object) -> str:
+    if isinstance(value, SplitFiles):
+        files = value.model_dump(exclude_none=True).items()
+        return " ".join(f"--{split} {file}" for split, file in files)
+    flag = "--" + FLAGS.get(name, name.replace("_", "-"))
+    if isinstance(value, bool):
+        return flag if value else flag.replace("--", "--no-")
+    return f"{flag} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+
+def _refuse_beside_a_name(named: str, said: Mapping[str, str]) -> None:
+    """Refuse what describes data or a model where a subject is named, which brings its own."""
+    is_fixed = named in BUILTIN or is_saved(Path(named))
+    taken = {*BESIDE_A_NAME, *(("model",) if is_saved(Path(named)) else ())}
+    beside = {name: spelled for name, spelled in said.items() if name not in taken}
+    if not beside:
+        return
+    arguments = inspect.signature(subject_from).parameters
+    argument = next((f", {name}=..." for name in beside if name in arguments), "")
+    there = (
+        "Leave it out" if is_fixed else f"Say it there in subject_from(...{argument}), leave it out"
+    )
+    raise UserError(
+        f"{', '.join(beside.values())} would be ignored: {named} brings its own rows, their roles and its model. "
+        f"{there}, or name your own data in place of the subject (--data FILE)."
+    )
+
+
+def _refuse_beside_predictions(asked: SubjectSection, said: Mapping[str, str]) -> None:
+    """Refuse what describes data or a model, in place of which recorded predictions are audited."""
+    beside = [said[name] for name in DATA_AND_MODEL if name in said]
+    if isinstance(asked.split, SplitFiles):
+        beside.append(said["split"])
+    if beside:
+        raise UserError(
+            f"{', '.join(beside)} would be ignored: --predictions {asked.predictions} is audited in place of data and model. "
+            "Leave one of them out."
+        )
 
 
 def _name_of(source: str | Mapping[str, str]) -> str:
