@@ -14,6 +14,8 @@ AttackBudget = Literal["quick", "adaptive", "standard"]
 
 CHEAP: tuple[Attack, ...] = (Apgd(10), TargetedApgd())
 PROTOCOL: tuple[Attack, ...] = (Apgd(100), TargetedApgd((Round(9, 100),)))
+LONGER = 4
+"""Times as many queries of an attack that sees outputs alone, where gradients do not come from the model as it is."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +47,44 @@ class Budget:
         return (*self.first, *self.escalated)
 
 
-def budget(name: AttackBudget, threat: Threat, *, has_gradients: bool = True) -> Budget:
+def budget(
+    name: AttackBudget, threat: Threat, *, has_gradients: bool = True, is_masked: bool = False
+) -> Budget:
     """Return the attacks of a budget against a threat.
 
     "standard" is the protocol of AutoAttack (Croce & Hein 2020) with two cheap attacks before it. Where there is no
     Square attack or FAB for a threat, they are left out.
+
+    Parameters
+    ----------
+    name : {"quick", "adaptive", "standard"}
+    threat : Threat
+    has_gradients : bool
+        Otherwise only attacks that see outputs are left.
+    is_masked : bool
+        Gradients come with something undone that hides them: the search that needs none goes on `LONGER`, up to the
+        protocol's length.
     """
-    found = {"quick": _quick, "adaptive": _adaptive, "standard": _standard}[name](threat)
+    longer = LONGER if is_masked else 1
+    if name == "standard":
+        found = _standard(threat)
+    else:
+        found = (_quick if name == "quick" else _adaptive)(threat, longer)
     return found if has_gradients else without_gradients(found)
 
 
-def _quick(threat: Threat) -> Budget:
+def _quick(threat: Threat, longer: int) -> Budget:
     patient = OnNearlyBroken(TargetedApgd((Round(3, 60),), " again"), 0.05)
-    return Budget((*CHEAP, patient), _square(threat, 100), _square(threat, 1000))
+    return Budget((*CHEAP, patient), _square(threat, 100 * longer), _square(threat, 1000))
 
 
-def _adaptive(threat: Threat) -> Budget:
+def _adaptive(threat: Threat, longer: int) -> Budget:
     patient = (
         OnNearlyBroken(Apgd(100)),
         OnNearlyBroken(TargetedApgd((Round(5, 100),), " again")),
     )
     escalated = (*PROTOCOL, *_fab(threat), *_square(threat, 5000))
-    return Budget((*CHEAP, *patient), _square(threat, 500), escalated)
+    return Budget((*CHEAP, *patient), _square(threat, 500 * longer), escalated)
 
 
 def _standard(threat: Threat) -> Budget:

@@ -100,6 +100,7 @@ def test_at_eps_0_the_error_is_that_of_the_model() -> None:
     wrong = subject.with_target("test", np.where(np.arange(150) < 40, (labels + 1) % 4, labels))
     outcome = measured(wrong, options={"attack_threat": {"eps": 0.0}})
     assert outcome.value.value == 40 / 150
+    assert "allows no change at all: 40 of 150 rows" in outcome.value.details
 
 
 def test_rows_outside_of_the_stated_range_are_refused_with_row_and_value() -> None:

@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from roadworthy.challenges.evasion.attacking import budget_of, is_masked
 from roadworthy.challenges.evasion.masking import (
     TOLERATED,
     attack_doubts,
+    gradient_doubts,
     gradients_that_fail,
+    gradients_that_hide,
     gradients_that_lead,
     masked_gradient_wrapper,
     masked_gradients,
@@ -20,7 +23,7 @@ from roadworthy.challenges.evasion.masking import (
 from roadworthy.challenges.evasion.mitigations.training import defensive_distillation
 from roadworthy.engine import Registry, compute
 from roadworthy.perturbation.masking import COLUMNS, Signs
-from roadworthy.results import AtMost
+from roadworthy.results import AtMost, Table
 from roadworthy.statistics import judge
 from roadworthy.subject import (
     Network,
@@ -51,6 +54,8 @@ class Small(nn.Module):
         found = self.head(inputs - 0.5)
         if self.how == "sharp":
             return found * 500
+        if self.how == "rounded":
+            return self.head((inputs * 5).round() / 5 - 0.5)
         if self.how == "cut":
             return self.head((inputs > 0.5).float() - 0.5)
         return found
@@ -81,10 +86,10 @@ def test_plain_gradients_are_not_suspected() -> None:
     assert values["attack_doubts"] == ()
 
 
-def test_large_logits_are_divided_and_no_longer_doubted() -> None:
-    names = ("attack_doubts", "attack_conduct", "test_masking_signs", "adversarial_error")
+def test_large_logits_are_divided_and_gradients_then_lead() -> None:
+    names = ("gradient_doubts", "attack_conduct", "test_masking_signs", "adversarial_error")
     values = found("sharp", *names)
-    assert values["attack_doubts"] == ()
+    assert values["gradient_doubts"] == ()
     scale = values["attack_conduct"]["scale"]
     assert scale > 1
     assert np.log2(scale) % 1 == 0
@@ -97,29 +102,65 @@ def test_large_logits_are_divided_and_no_longer_doubted() -> None:
     assert values["adversarial_error"].value >= plain["adversarial_error"].value
 
 
-def test_what_is_undone_is_called_masking_only_where_it_stops_attacks() -> None:
-    conduct = PLAIN | {"scale": 64.0, "steps": True}
+UNDONE = PLAIN | {"scale": 64.0, "steps": True}
+
+
+def test_rows_that_fall_only_once_masking_is_undone_count_and_are_doubted() -> None:
     many, few = np.arange(N) < 60, np.arange(N) < 20
     table = signs(by_many_steps=many, by_unaided_steps=few)
-    said = masked_gradients(table, conduct).details
-    assert "divided by 64" in said
-    assert "such as rounding" in said
-    assert "turn 60 of 120 rows so, and 20 without; so gradients are masked" in said
-    same = masked_gradients(signs(by_many_steps=many, by_unaided_steps=many), conduct).details
-    assert same.endswith("turn 60 of 120 rows so, and 60 without.")
-    assert masked_gradients(table, PLAIN).details == ""
+    hides = masked_gradients(table, UNDONE)
+    assert hides.value == 40 / 120
+    assert judge(hides, TOLERATED).verdict == "fail"
+    assert "divided by 64" in hides.details
+    assert "such as rounding" in hides.details
+    assert "turn 60 of 120 rows so, and 20 of the model as it is: it hides 40" in hides.details
+    (doubt,) = attack_doubts(table, UNDONE, ())
+    assert "turn 60 of 120 rows where that is undone, and 20 of the model as it is" in doubt
+    assert "divide its logits by 64" in doubt
+    assert "leave" in doubt
+    assert "divide" not in attack_doubts(table, PLAIN | {"steps": True}, ())[0]
+    assert attack_doubts(table, UNDONE, ("another",)) == ("another", doubt)
+    assert gradient_doubts(table, UNDONE) == ()
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_what_is_undone_and_hides_no_more_than_luck_is_said_and_not_doubted(lost: int) -> None:
+    many = np.arange(N) < 60
+    same = signs(by_many_steps=many, by_unaided_steps=many & (np.arange(N) >= lost))
+    hides = masked_gradients(same, UNDONE)
+    assert hides.value == lost / N
+    assert hides.details.endswith(f"it hides {lost} of them, and defends none.")
+    assert attack_doubts(same, UNDONE, ()) == ()
+    assert masked_gradients(same, PLAIN).details == ""
+
+
+@pytest.mark.parametrize(("how", "times"), [("plain", 1), ("sharp", 4), ("rounded", 4)])
+def test_where_something_is_undone_the_search_without_gradients_goes_on_longer(
+    how: str, times: int
+) -> None:
+    options = {"attack_threat": {"eps": 0.05}}
+    fields = fields_of(subject(how))
+    names = ["adversarial_error", "attack_conduct"]
+    values = compute(REGISTRY, fields, names, options=options)
+    conduct = values["attack_conduct"].value
+    assert is_masked(conduct) == (times > 1)
+    chosen = budget_of("quick", {"norm": "linf", "eps": 0.05, "low": 0, "high": 1}, conduct)
+    assert [attack.queries for attack in chosen.black_box] == [100 * times]
+    tables = [e for e in values["adversarial_error"].value.evidence if isinstance(e, Table)]
+    assert chosen.black_box[0].name in [row[0] for row in tables[0].rows]
 
 
 def test_defensive_distillation_is_exposed_as_masking() -> None:
     digits = builtin_subject("digits")
     distilled = defensive_distillation(digits, 100.0)
     options = {"attack_threat": {"eps": 0.1}}
-    names = ("masked_gradients", "test_masking_signs", "adversarial_error")
+    names = ("masked_gradients", "test_masking_signs", "attack_doubts", "adversarial_error")
     values = compute(REGISTRY, fields_of(distilled), names, options=options)
     table = Signs(values["test_masking_signs"].value)
     helped, unaided = (table.column(c).mean() for c in ("by_many_steps", "by_unaided_steps"))
     assert unaided < helped - 0.15
-    assert "so gradients are masked" in values["masked_gradients"].value.details
+    assert judge(values["masked_gradients"].value, TOLERATED).verdict == "fail"
+    assert values["adversarial_error"].value.doubts == values["attack_doubts"].value != ()
     plain = compute(REGISTRY, fields_of(digits), names, options=options)
     assert plain["masked_gradients"].value.details == ""
     assert values["adversarial_error"].value.value > plain["adversarial_error"].value.value - 0.1
@@ -143,7 +184,7 @@ def signs(**columns: np.ndarray) -> np.ndarray:
     ],
 )
 def test_each_sign_beyond_luck_is_a_doubt(columns: dict[str, Any], words: str) -> None:
-    (doubt,) = attack_doubts(signs(**columns), PLAIN)
+    (doubt,) = gradient_doubts(signs(**columns), PLAIN)
     import re
 
     assert re.search(words, doubt)
@@ -159,25 +200,24 @@ def test_each_sign_beyond_luck_is_a_doubt(columns: dict[str, Any], words: str) -
     ],
 )
 def test_what_luck_can_do_is_no_doubt(columns: dict[str, Any]) -> None:
-    assert attack_doubts(signs(**columns), PLAIN) == ()
+    assert gradient_doubts(signs(**columns), PLAIN) == ()
 
 
 def test_a_random_model_is_doubted_and_no_right_row_is_no_doubt() -> None:
-    (doubt,) = attack_doubts(signs(), PLAIN | {"random": True})
+    (doubt,) = gradient_doubts(signs(), PLAIN | {"random": True})
     assert "from call to call" in doubt
-    assert attack_doubts(signs(right=np.zeros(N), flat=np.ones(N)), PLAIN) == ()
+    assert gradient_doubts(signs(right=np.zeros(N), flat=np.ones(N)), PLAIN) == ()
 
 
-def test_the_planted_share_is_what_the_check_finds() -> None:
+@pytest.mark.parametrize("planted", [gradients_that_fail, gradients_that_hide])
+def test_the_planted_share_is_what_the_check_finds(planted: Any) -> None:
     clean = gradients_that_lead(subject("plain"), RNG, signs(by_far=np.zeros(N)))
     table = clean.given["test_masking_signs"]
     assert masked_gradients(table, PLAIN).value == 0.0
-    assert gradients_that_fail(clean, 0.0, RNG, table) is clean
+    assert planted(clean, 0.0, RNG, table) is clean
     shares = [
         masked_gradients(
-            gradients_that_fail(clean, 0.2, np.random.default_rng(k), table).given[
-                "test_masking_signs"
-            ],
+            planted(clean, 0.2, np.random.default_rng(k), table).given["test_masking_signs"],
             PLAIN,
         ).value
         for k in range(60)
@@ -196,7 +236,7 @@ class Rounded(nn.Module):
         return 200.0 * self.inner((inputs * 5).round() / 5)
 
 
-def test_rounding_and_large_logits_alone_are_seen_through() -> None:
+def test_rounding_and_large_logits_alone_are_seen_through_and_doubted() -> None:
     plain = subject("plain")
     assert plain.network is not None
     assert plain.weights is not None
@@ -205,12 +245,14 @@ def test_rounding_and_large_logits_alone_are_seen_through() -> None:
         network=Network(lambda: Rounded(plain.network.build()), "rounded"),
         weights={f"inner.{name}": value for name, value in plain.weights.items()},
     )
-    names = ["attack_doubts", "attack_conduct", "masked_gradients"]
+    names = ["gradient_doubts", "attack_doubts", "attack_conduct", "masked_gradients"]
     outcomes = compute(REGISTRY, fields_of(behind), names)
-    assert outcomes["attack_doubts"].value == ()
+    assert outcomes["gradient_doubts"].value == ()
+    (doubt,) = outcomes["attack_doubts"].value
+    assert "the model hides its gradients" in doubt
     assert outcomes["attack_conduct"].value["steps"]
     assert outcomes["attack_conduct"].value["scale"] > 1
-    assert outcomes["masked_gradients"].value.value == 0.0
+    assert judge(outcomes["masked_gradients"].value, TOLERATED).verdict == "fail"
 
 
 @pytest.mark.parametrize("severity", [0.5, 0.9])

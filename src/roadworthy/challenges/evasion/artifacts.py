@@ -167,10 +167,10 @@ def attack_second(
     attack_conduct: Conducted,
     attack_seed: int,
     attack_surprises: tuple[str, ...],
-    attack_doubts: tuple[str, ...] | None = None,
+    gradient_doubts: tuple[str, ...] | None = None,
 ) -> np.ndarray:
     """Outcome of both stages: where there is a doubt, rows that stand are attacked harder: (m, k) float64."""
-    if not (attack_surprises or attack_doubts):
+    if not (attack_surprises or gradient_doubts):
         return attack_first
     attacking = Attacking(predictor, task, output_kind, attack_conduct)
     rows = Threatened(attacked_inputs, attacked_labels, attacked_ids, attack_seed)
@@ -235,10 +235,10 @@ def l2_attack_second(
     attack_conduct: Conducted,
     attack_seed: int,
     l2_attack_surprises: tuple[str, ...],
-    attack_doubts: tuple[str, ...] | None = None,
+    gradient_doubts: tuple[str, ...] | None = None,
 ) -> np.ndarray:
     """Outcome of both stages, as `attack_second`: (m, k) float64."""
-    if not (l2_attack_surprises or attack_doubts):
+    if not (l2_attack_surprises or gradient_doubts):
         return l2_attack_first
     attacking = Attacking(predictor, task, output_kind, attack_conduct)
     rows = Threatened(attacked_inputs, attacked_labels, attacked_ids, attack_seed)

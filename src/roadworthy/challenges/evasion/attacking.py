@@ -315,7 +315,17 @@ def budget_of(
     """Return the attacks of a budget that this model can be attacked by."""
     from roadworthy.perturbation.budgets import budget
 
-    return budget(name, ball_of(threat), has_gradients=bool(conduct.get("gradients", True)))
+    return budget(
+        name,
+        ball_of(threat),
+        has_gradients=bool(conduct.get("gradients", True)),
+        is_masked=is_masked(conduct),
+    )
+
+
+def is_masked(conduct: Mapping[str, object]) -> bool:
+    """Whether something in the model can stop attacks along its gradients, which these undo."""
+    return conduct.get("scale", 1.0) != 1.0 or bool(conduct.get("steps", False))
 
 
 def surprises(

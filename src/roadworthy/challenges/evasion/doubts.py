@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from roadworthy.statistics import percent
+from roadworthy.statistics import clopper_pearson, percent
 
 if TYPE_CHECKING:
     from roadworthy.perturbation.cascade import Outcomes
 
 MANY = 0.1  # of the rows that stand: so many are no accident
 FEWEST = 3
+LEVEL = 0.95
 
 
 def gradients_are_cut(conduct: Mapping[str, object]) -> tuple[str, ...]:
@@ -49,6 +50,33 @@ def masks_undone(conduct: Mapping[str, object]) -> tuple[str, ...]:
             "through."
         )
     return tuple(said)
+
+
+def masks_that_hide(
+    conduct: Mapping[str, object], aided: np.ndarray, unaided: np.ndarray
+) -> tuple[str, ...]:
+    """Say that attacks get further by what they undo: (m,) bool, rows that fall with it and without.
+
+    There may be more to undo, which nobody knows of.
+    """
+    if not is_surely_more(aided & ~unaided, unaided & ~aided):
+        return ()
+    scale = float(cast(float, conduct.get("scale", 1.0)))
+    ways = (
+        *((f"divide its logits by {scale:g}, which changes no answer",) if scale != 1.0 else ()),
+        *(("leave the steps out (such as rounding)",) if conduct.get("steps", False) else ()),
+    )
+    return (
+        f"the model hides its gradients: ten steps turn {int(aided.sum())} of {len(aided)} rows where that is undone, and "
+        f"{int(unaided.sum())} of the model as it is; attacks undo what they know of, and there may be more. To have it "
+        f"judged without: {', and '.join(ways)}",
+    )
+
+
+def is_surely_more(only_first: np.ndarray, only_second: np.ndarray) -> bool:
+    """Whether the first are more than the second by more than luck (exact sign test, one-sided 2.5 %): (m,) bool each."""
+    firsts, seconds = int(only_first.sum()), int(only_second.sum())
+    return firsts > 0 and clopper_pearson(firsts, firsts + seconds, LEVEL).low > 0.5
 
 
 def outputs_never_moved(found: "Outcomes") -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from roadworthy.challenges.evasion.attacking import ball_of, budget_of
+from roadworthy.challenges.evasion.doubts import masks_undone
 from roadworthy.results import Axis, Curve, Evidence, Example, Examples, Series, Table
 from roadworthy.statistics import clopper_pearson, percent
 
@@ -28,6 +29,11 @@ def words_of(
     broken = int(outcomes.broken.sum())
     how = CHANGES[str(threat["norm"])]
     rest = "" if attacked == len(outcomes) else f" (of {len(outcomes):,}, chosen by their names)"
+    if eps == 0:
+        return (
+            f"The threat allows no change at all: {wrong} of {attacked:,} rows{rest} are answered wrongly as they are. "
+            "Name a size above 0 to have the model attacked."
+        )
     forward = np.nansum(outcomes.column("forward")) / attacked
     backward = np.nansum(outcomes.column("backward")) / attacked
     blind = (
@@ -41,18 +47,12 @@ def words_of(
         if conduct.get("redrawn", False)
         else ""
     )
-    scale = float(cast(float, conduct.get("scale", 1.0)))
-    rescaled = (
-        ""
-        if scale == 1.0
-        else f" The logits are so large that cross-entropy loses its gradient in float32; they were divided by {scale:g} "
-        "under attack, which changes no answer."
-    )
+    undone = "".join(f" {sentence}" for sentence in masks_undone(conduct))
     return (
         f"Changing {how} {eps:.3g} (inputs run from {low:g} to {high:g}) turns the answers of {broken} of {attacked:,} "
         f"rows{rest}; {wrong} more {'was' if wrong == 1 else 'were'} wrong without any change. So at most "
         f"{percent(1 - (broken + wrong) / attacked)} withstand it: the {budget} budget of attacks took {forward:,.0f} passes "
-        f"forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}{redrawn}{rescaled}"
+        f"forward and {backward:,.0f} backward per row, and a more patient adversary may find more.{blind}{redrawn}{undone}"
     )
 
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.random import Generator
 
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened, ball_of
-from roadworthy.challenges.evasion.doubts import masks_undone
+from roadworthy.challenges.evasion.doubts import is_surely_more, masks_that_hide, masks_undone
 from roadworthy.engine import artifact, check, control, fault
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Measurement, Table
 from roadworthy.statistics import clopper_pearson, percent, rate
 
 if TYPE_CHECKING:
-    from roadworthy.perturbation.masking import Signs
     from roadworthy.subject import Network, Predictor, Subject, Task
 
 Threat = Mapping[str, object]
@@ -24,7 +23,7 @@ Conducted = Mapping[str, object]
 FLAT, SATURATED = 0.05, 0.5  # shares of rows; beyond, gradients say too little of too many
 LEVEL = 0.95
 SEVERITIES = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4)
-BY_FAR = 5  # position of that column
+AIDED, BY_FAR, UNAIDED = 4, 5, 6  # positions of columns
 
 
 @artifact(rows=True, cost="attack")
@@ -51,11 +50,27 @@ def test_masking_signs(
 
 
 @artifact()
-def attack_doubts(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> tuple[str, ...]:
-    """Reasons to doubt attacks that follow gradients, in sentences; none where nothing speaks against them.
+def attack_doubts(
+    test_masking_signs: np.ndarray, attack_conduct: Conducted, gradient_doubts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Reasons to doubt what attacks along gradients leave standing, in sentences: with one of them nothing passes.
+
+    Those of `gradient_doubts`, and masking that attacks undo: they know of it, and cannot know that it is all there is.
+    Where something is undone, the search that needs no gradients goes on longer (`perturbation.budgets.LONGER`).
+    """
+    from roadworthy.perturbation.masking import Signs
+
+    found = Signs(test_masking_signs)
+    aided, unaided = found.column("by_many_steps"), found.column("by_unaided_steps")
+    return (*gradient_doubts, *masks_that_hide(attack_conduct, aided, unaided))
+
+
+@artifact()
+def gradient_doubts(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> tuple[str, ...]:
+    """Signs that gradients lead attacks astray, in sentences; none where nothing speaks against them.
 
     After the list of Carlini et al. (2019, "On evaluating adversarial robustness", section 4) and Athalye, Carlini & Wagner (2018, section 3.1).
-    Where there is one, rows that stand are attacked harder, and what is then found does not pass.
+    Where there is one, rows that stand are attacked by the whole protocol.
     """
     from roadworthy.perturbation.masking import Signs
 
@@ -75,7 +90,7 @@ def attack_doubts(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> 
             f"the model is so sure that the loss of {saturated} of {n} rows ({percent(saturated / n)}) is exactly 0 in "
             "float32: its logits are too large for attacks on cross-entropy"
         )
-    if _is_more(one & ~many, many & ~one):
+    if is_surely_more(one & ~many, many & ~one):
         doubts.append(
             f"one step breaks {int(one.sum())} rows and ten steps {int(many.sum())}: more steps do worse, so the "
             "gradients mislead"
@@ -95,27 +110,30 @@ def attack_doubts(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> 
 
 TOLERATED = AtMost(
     0.1,
-    "house default: within half the range every answer can be turned, so that what stands shows a failing attack",
+    "house default: of rows that stand within half the range, where every answer can be turned, or that stand only as "
+    "long as nothing is undone, so many show that attacks fail",
 )
 
 
 @check(challenge="evasion", requires=TOLERATED, least=50)
 def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) -> Measurement:
-    """Share of rows on which attacks along gradients fail although no classifier could withstand.
+    """Share of rows that stand because gradients fail, not because the model withstands.
 
-    Rows answered right that twenty steps along the gradient of the margin cannot turn within half the range of the inputs, where each can be made even
-    grey (Athalye, Carlini & Wagner 2018, section 3.1, "unbounded attacks do not reach 100 % success"). It is no robustness: defences of this kind were
-    broken by attacks that do not need the gradient. A model that ignores its inputs stands too. Masking that attacks
-    undo (large logits are divided, rounding is passed straight through) is said, with what it stops otherwise, and does not count.
+    Rows answered right of two kinds. Twenty steps along the gradient of the margin cannot turn them within half the range of the inputs, where each can be made even
+    grey (Athalye, Carlini & Wagner 2018, section 3.1, "unbounded attacks do not reach 100 % success"); a model that ignores its inputs stands so too.
+    Or ten steps within the threat turn them once what hides gradients is undone (large logits are divided, as after defensive distillation, Carlini & Wagner 2016;
+    rounding is passed straight through), and do not as the model is. It is no robustness: defences of both kinds were broken by attacks that do not need these gradients.
 
     Unit: share of rows answered right.
     Qualified at: severity 0.2 of `gradients_that_fail`, n = 200.
-    Next: do not believe robust accuracies of this model; find the step that cuts gradients (rounding, saturation, noise) and attack it by the mean or straight through.
+    Next: do not believe robust accuracies of this model that others measured; find the step that hides gradients (rounding, saturation, large logits, noise) and leave it out, or attack by the mean or straight through.
     """
     from roadworthy.perturbation.masking import COLUMNS, Signs
 
     found = Signs(test_masking_signs)
-    stands = ~found.column("by_far")
+    aided, unaided = found.column("by_many_steps"), found.column("by_unaided_steps")
+    hidden = aided & ~unaided
+    stands = ~found.column("by_far") | hidden
     if len(stands) == 0:
         raise NotApplicable("no attacked row is answered right, so none can stand")
     words = {
@@ -132,18 +150,25 @@ def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) 
         rows=tuple((words[name], float(found.column(name).mean())) for name in COLUMNS[1:]),
     )
     measured = rate(int(stands.sum()), len(stands), unit="share of rows answered right")
-    details = " ".join(masks_undone(attack_conduct))
-    return replace(measured, details=details and f"{details} {_undone(found)}", evidence=(table,))
+    said = masks_undone(attack_conduct)
+    if said:
+        said = (
+            *said,
+            f"Within the threat ten steps turn {int(aided.sum())} of {len(aided)} rows so, and {int(unaided.sum())} of the "
+            f"model as it is: it hides {int(hidden.sum())} of them, and defends none.",
+        )
+    return replace(measured, details=" ".join(said), evidence=(table,))
 
 
 @control(clears="masked_gradients")
 def gradients_that_lead(
     subject: "Subject", rng: Generator, test_masking_signs: np.ndarray
 ) -> "Subject":
-    """Freeze signs in which every row falls within half the range, as it does on an undefended network."""
+    """Freeze signs in which every row falls within half the range, and nothing is hidden, as on an undefended network."""
     del rng
     found = test_masking_signs.copy()
     found[:, BY_FAR] = 1.0
+    found[:, UNAIDED] = found[:, AIDED]
     return subject.with_given(test_masking_signs=found)
 
 
@@ -156,6 +181,19 @@ def gradients_that_fail(
         return subject
     found = test_masking_signs.copy()
     found[:, BY_FAR] = (rng.random(len(found)) >= severity).astype(float)
+    return subject.with_given(test_masking_signs=found)
+
+
+@fault(breaks="masked_gradients", severities=SEVERITIES, starts_from="gradients_that_lead")
+def gradients_that_hide(
+    subject: "Subject", severity: float, rng: Generator, test_masking_signs: np.ndarray
+) -> "Subject":
+    """Let every row fall once masking is undone, and each as the model is with probability 1 - s."""
+    if severity == 0.0:
+        return subject
+    found = test_masking_signs.copy()
+    found[:, AIDED] = 1.0
+    found[:, UNAIDED] = (rng.random(len(found)) >= severity).astype(float)
     return subject.with_given(test_masking_signs=found)
 
 
@@ -180,23 +218,3 @@ def masked_gradient_wrapper(
 
     found, kept = masked(network, dict(weights), max(2, round(32 ** (1 - severity))), *input_range)
     return replace(subject, network=found, weights=kept, predictor=None)
-
-
-def _undone(found: "Signs") -> str:
-    """Say how many rows ten steps turn that undo the masking, and that do not."""
-    with_help, without = found.column("by_many_steps"), found.column("by_unaided_steps")
-    masks = (
-        "; so gradients are masked, which is no defence"
-        if _is_more(with_help & ~without, without & ~with_help)
-        else ""
-    )
-    return (
-        f"Within the threat ten steps turn {int(with_help.sum())} of {len(without)} rows so, and "
-        f"{int(without.sum())} without{masks}."
-    )
-
-
-def _is_more(only_one: np.ndarray, only_many: np.ndarray) -> bool:
-    """Whether the first are more than the second by more than luck (exact sign test, one-sided 2.5 %)."""
-    ones, manys = int(only_one.sum()), int(only_many.sum())
-    return ones > 0 and clopper_pearson(ones, ones + manys, LEVEL).low > 0.5
