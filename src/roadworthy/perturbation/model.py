@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.errors import NotApplicable, is_lack_of_memory
+from roadworthy.fewer_rows import as_many_as_fit, in_parts
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, c) and labels (n,) to what is to be made large: (n,)."""
@@ -147,39 +148,33 @@ class AttackedModel:
         if not isinstance(self.module, nn.Module):
             return False
         self.logits(inputs)  # what fails here fails without gradients too, and is an error
-        while True:
-            try:
-                at = inputs.detach().clone().requires_grad_()
-                with torch.enable_grad():
-                    outputs = self._outputs(at)
-                    if not outputs.requires_grad:
-                        return False
-                    # Refused where the outputs follow from what could learn, and not from the inputs.
-                    torch.autograd.grad(outputs.sum(), at)
-                return True
-            except (MemoryError, RuntimeError) as error:
-                if not is_lack_of_memory(error):
-                    # As from a call of .numpy() inside, which a tensor with gradients refuses, or on the
-                    # way back from a step such as heaviside, of which no derivative is known.
+
+        def comes_back(rows: Tensor) -> bool:
+            at = rows.detach().clone().requires_grad_()
+            with torch.enable_grad():
+                outputs = self._outputs(at)
+                if not outputs.requires_grad:
                     return False
-                if len(inputs) == 1:
-                    raise
-            inputs = inputs[: len(inputs) // 2]
+                # Refused where the outputs follow from what could learn, and not from the inputs.
+                torch.autograd.grad(outputs.sum(), at)
+            return True
+
+        try:
+            return as_many_as_fit(inputs, comes_back)[1]
+        except RuntimeError as error:
+            if is_lack_of_memory(error):
+                raise
+            # As from a call of .numpy() inside, which a tensor with gradients refuses, or on the
+            # way back from a step such as heaviside, of which no derivative is known.
+            return False
 
     def in_chunks(self, inputs: Tensor, run: Callable[[Tensor, int], Part]) -> list[Part]:
         """Run chunk after chunk; where memory does not suffice for one, in smaller ones."""
-        found: list[Part] = []
-        at = 0
-        while at < len(inputs):
-            part = inputs[at : at + self.chunk]
-            try:
-                found.append(run(part, at))
-            except (MemoryError, RuntimeError) as error:
-                if len(part) == 1 or not is_lack_of_memory(error):
-                    raise
-                self.chunk = len(part) // 2
-                continue
-            at += len(part)
+        if len(inputs) == 0:
+            return []
+        found, self.chunk = in_parts(
+            len(inputs), self.chunk, lambda rows: run(inputs[rows], rows.start)
+        )
         return found
 
     def _forward(self, inputs: Tensor, _: int) -> Tensor:

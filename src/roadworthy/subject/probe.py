@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from roadworthy.errors import LackOfMemory, UserError
+from roadworthy.errors import UserError
+from roadworthy.fewer_rows import as_many_as_fit
 from roadworthy.subject.problems import listed
 from roadworthy.subject.subject import Split, Subject
 from roadworthy.subject.task import Task
@@ -41,26 +42,13 @@ def probed(
     inputs = some_rows(subject)
     if inputs is None:
         return subject
-    inputs, found = _answered(call, inputs)
+    inputs, found = as_many_as_fit(inputs, call)
     width = _width(found, inputs, subject.task)
     if trained:
         _require_finite(found, inputs)
     for _ in range(AGAIN):
         _require_the_same(found, call(inputs), declared=declared)
     return _with_classes(subject, width)
-
-
-def _answered(
-    call: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return as many of the first rows as memory suffices for at once, and their answers."""
-    while True:
-        try:
-            return inputs, call(inputs)
-        except LackOfMemory:
-            if len(inputs) == 1:
-                raise
-            inputs = inputs[: len(inputs) // 2]
 
 
 def some_rows(subject: Subject) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from roadworthy.engine import pause
 from roadworthy.errors import LackOfMemory, UserError, is_lack_of_memory
+from roadworthy.fewer_rows import in_parts
 from roadworthy.subject import Network
 
 if TYPE_CHECKING:
@@ -116,26 +117,19 @@ def evaluate(module: "nn.Module", inputs: np.ndarray, device: str = "cpu") -> np
     """
     import torch
 
-    size = rows_at_a_time(inputs.shape)
+    def answered(rows: slice) -> np.ndarray:
+        pause()
+        outputs = forward(module, tensor_of(inputs[rows], module, device))
+        return outputs.float().cpu().numpy()
+
     was_training = module.training
     module.eval()
-    batches: list[Tensor] = []
-    start = 0
-    with torch.inference_mode(), threads(module, inputs):
-        # An empty split still needs one call, which tells the number of outputs.
-        while start < len(inputs) or not batches:
-            rows = inputs[start : start + size]
-            try:
-                batches.append(forward(module, tensor_of(rows, module, device)))
-            except (LackOfMemory, MemoryError, RuntimeError) as error:
-                if len(rows) <= 1 or not is_lack_of_memory(error):
-                    raise
-                size = len(rows) // 2
-                continue
-            start += size
-            pause()
-    module.train(was_training)
-    return np.concatenate([batch.float().cpu().numpy() for batch in batches])
+    try:
+        with torch.inference_mode(), threads(module, inputs):
+            batches, _ = in_parts(len(inputs), rows_at_a_time(inputs.shape), answered)
+    finally:
+        module.train(was_training)
+    return np.concatenate(batches)
 
 
 @contextmanager

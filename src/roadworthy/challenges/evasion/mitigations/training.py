@@ -112,8 +112,8 @@ def defensive_distillation(subject: "Subject", strength: float) -> "Subject":
     """Train a second network on the probabilities of a first one, both at a high temperature.
 
     Papernot et al. (2016, IEEE S&P, "Distillation as a defense to adversarial perturbations"). Here to be measured: it makes logits large, so that
-    gradients vanish in float32, and stops attacks that follow the gradient of cross-entropy but no other (Carlini & Wagner 2017). `masked_gradients` and
-    the checks under attack then say that logits were divided. The strength is the temperature.
+    gradients vanish in float32, and stops attacks that follow the gradient of cross-entropy but no other (Carlini & Wagner 2017). `masked_gradients`
+    then counts the rows that it hides, and no robust accuracy passes. The strength is the temperature.
     """
     recipe = recipe_of(subject)
     if strength == 0.0:
