@@ -48,7 +48,7 @@ class Budget:
 
 
 def budget(
-    name: AttackBudget, threat: Threat, *, has_gradients: bool = True, is_masked: bool = False
+    name: AttackBudget, threat: Threat, *, has_gradients: bool = True, is_undone: bool = False
 ) -> Budget:
     """Return the attacks of a budget against a threat.
 
@@ -61,11 +61,11 @@ def budget(
     threat : Threat
     has_gradients : bool
         Otherwise only attacks that see outputs are left.
-    is_masked : bool
-        Gradients come with something undone that hides them: the search that needs none goes on `LONGER`, up to the
-        protocol's length.
+    is_undone : bool
+        Gradients come with something undone that may hide them: the search that needs none goes on `LONGER`, except in
+        "standard", where it has the length of the protocol.
     """
-    longer = LONGER if is_masked else 1
+    longer = LONGER if is_undone else 1
     if name == "standard":
         found = _standard(threat)
     else:

@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from roadworthy.challenges.evasion.attacking import budget_of, is_masked
+from roadworthy.challenges.evasion.attacking import budget_of, is_undone
 from roadworthy.challenges.evasion.masking import (
+    AIDED,
+    BY_FAR,
     TOLERATED,
+    UNAIDED,
     attack_doubts,
     gradient_doubts,
     gradients_that_fail,
@@ -114,25 +117,33 @@ def test_rows_that_fall_only_once_masking_is_undone_count_and_are_doubted() -> N
     assert judge(hides, TOLERATED).verdict == "fail"
     assert "divided by 64" in hides.details
     assert "such as rounding" in hides.details
-    assert "turn 60 of 120 rows so, and 20 of the model as it is: it hides 40" in hides.details
+    assert "turn 60 of 120 rows with that undone, and 20 of the model as it is: 40" in hides.details
     (doubt,) = attack_doubts(table, UNDONE, ())
-    assert "turn 60 of 120 rows where that is undone, and 20 of the model as it is" in doubt
+    assert "60 of 120 rows where what hides them is undone, and 20 of the model as it is" in doubt
     assert "divide its logits by 64" in doubt
-    assert "leave" in doubt
-    assert "divide" not in attack_doubts(table, PLAIN | {"steps": True}, ())[0]
+    assert "leave out the steps, such as rounding (which of the two" in doubt
+    (only,) = attack_doubts(table, PLAIN | {"steps": True}, ())
+    assert only.endswith("judged without: leave out the steps, such as rounding")
     assert attack_doubts(table, UNDONE, ("another",)) == ("another", doubt)
     assert gradient_doubts(table, UNDONE) == ()
 
 
-@pytest.mark.parametrize("lost", [0, 3])
-def test_what_is_undone_and_hides_no_more_than_luck_is_said_and_not_doubted(lost: int) -> None:
-    many = np.arange(N) < 60
-    same = signs(by_many_steps=many, by_unaided_steps=many & (np.arange(N) >= lost))
-    hides = masked_gradients(same, UNDONE)
-    assert hides.value == lost / N
-    assert hides.details.endswith(f"it hides {lost} of them, and defends none.")
-    assert attack_doubts(same, UNDONE, ()) == ()
-    assert masked_gradients(same, PLAIN).details == ""
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (3, 0), (40, 30)])
+def test_what_is_undone_and_hides_no_more_than_luck_is_said_and_does_not_count(
+    lost: int, won: int
+) -> None:
+    row = np.arange(N)
+    table = signs(by_many_steps=row < 60, by_unaided_steps=(row >= lost) & (row < 60 + won))
+    found = masked_gradients(table, UNDONE)
+    assert found.value == 0.0
+    assert found.details.endswith(f"and {60 - lost + won} of the model as it is.")
+    assert attack_doubts(table, UNDONE, ()) == ()
+    assert masked_gradients(table, PLAIN).details == ""
+
+
+def test_columns_of_signs_lie_where_faults_plant_them() -> None:
+    names = [COLUMNS[at] for at in (AIDED, BY_FAR, UNAIDED)]
+    assert names == ["by_many_steps", "by_far", "by_unaided_steps"]
 
 
 @pytest.mark.parametrize(("how", "times"), [("plain", 1), ("sharp", 4), ("rounded", 4)])
@@ -144,7 +155,7 @@ def test_where_something_is_undone_the_search_without_gradients_goes_on_longer(
     names = ["adversarial_error", "attack_conduct"]
     values = compute(REGISTRY, fields, names, options=options)
     conduct = values["attack_conduct"].value
-    assert is_masked(conduct) == (times > 1)
+    assert is_undone(conduct) == (times > 1)
     chosen = budget_of("quick", {"norm": "linf", "eps": 0.05, "low": 0, "high": 1}, conduct)
     assert queries(chosen.black_box) == 100 * times
     tables = [e for e in values["adversarial_error"].value.evidence if isinstance(e, Table)]

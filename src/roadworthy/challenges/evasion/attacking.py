@@ -319,12 +319,12 @@ def budget_of(
         name,
         ball_of(threat),
         has_gradients=bool(conduct.get("gradients", True)),
-        is_masked=is_masked(conduct),
+        is_undone=is_undone(conduct),
     )
 
 
-def is_masked(conduct: Mapping[str, object]) -> bool:
-    """Whether something in the model can stop attacks along its gradients, which these undo."""
+def is_undone(conduct: Mapping[str, object]) -> bool:
+    """Whether attacks undo something in the model that can hide its gradients."""
     return conduct.get("scale", 1.0) != 1.0 or bool(conduct.get("steps", False))
 
 

@@ -41,8 +41,8 @@ def masks_undone(conduct: Mapping[str, object]) -> tuple[str, ...]:
     said: list[str] = []
     if scale != 1.0:
         said.append(
-            "The logits are so large, as after defensive distillation, that cross-entropy is exactly 0 in float32 on most "
-            f"rows. Under attack they are divided by {scale:g}, which changes no answer."
+            "The logits are so large, as after defensive distillation, that cross-entropy is exactly 0 in float32 on more "
+            f"than a tenth of the rows. Under attack they are divided by {scale:g}, which changes no answer."
         )
     if conduct.get("steps", False):
         said.append(
@@ -59,18 +59,25 @@ def masks_that_hide(
 
     There may be more to undo, which nobody knows of.
     """
-    if not is_surely_more(aided & ~unaided, unaided & ~aided):
+    if not hidden_rows(aided, unaided).any():
         return ()
     scale = float(cast(float, conduct.get("scale", 1.0)))
-    ways = (
-        *((f"divide its logits by {scale:g}, which changes no answer",) if scale != 1.0 else ()),
-        *(("leave the steps out (such as rounding)",) if conduct.get("steps", False) else ()),
-    )
+    ways = [
+        *([f"divide its logits by {scale:g}, which changes no answer"] if scale != 1.0 else []),
+        *(["leave out the steps, such as rounding"] if conduct.get("steps", False) else []),
+    ]
+    which = " (which of the two hides them was not tried)" if len(ways) > 1 else ""
     return (
-        f"the model hides its gradients: ten steps turn {int(aided.sum())} of {len(aided)} rows where that is undone, and "
-        f"{int(unaided.sum())} of the model as it is; attacks undo what they know of, and there may be more. To have it "
-        f"judged without: {', and '.join(ways)}",
+        f"the model hides its gradients: ten steps turn {int(aided.sum())} of {len(aided)} rows where what hides them is "
+        f"undone, and {int(unaided.sum())} of the model as it is; attacks undo what they know of, and there may be more. "
+        f"To have it judged without: {', and '.join(ways)}{which}",
     )
+
+
+def hidden_rows(aided: np.ndarray, unaided: np.ndarray) -> np.ndarray:
+    """Return the rows that fall only to attacks that undo something: (m,) bool, none where luck explains them."""
+    hidden = aided & ~unaided
+    return hidden if is_surely_more(hidden, unaided & ~aided) else np.zeros_like(hidden)
 
 
 def is_surely_more(only_first: np.ndarray, only_second: np.ndarray) -> bool:

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.random import Generator
 
 from roadworthy.challenges.evasion.attacking import Attacking, Threatened, ball_of
-from roadworthy.challenges.evasion.doubts import is_surely_more, masks_that_hide, masks_undone
+from roadworthy.challenges.evasion.doubts import (
+    hidden_rows,
+    is_surely_more,
+    masks_that_hide,
+    masks_undone,
+)
 from roadworthy.engine import artifact, check, control, fault
 from roadworthy.errors import NotApplicable
 from roadworthy.results import AtMost, Measurement, Table
@@ -121,7 +126,7 @@ def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) 
 
     Rows answered right of two kinds. Twenty steps along the gradient of the margin cannot turn them within half the range of the inputs, where each can be made even
     grey (Athalye, Carlini & Wagner 2018, section 3.1, "unbounded attacks do not reach 100 % success"); a model that ignores its inputs stands so too.
-    Or ten steps within the threat turn them once what hides gradients is undone (large logits are divided, as after defensive distillation, Carlini & Wagner 2016;
+    Or, where that is more than luck, ten steps within the threat turn them once what hides gradients is undone (large logits are divided, as after defensive distillation, Carlini & Wagner 2016;
     rounding is passed straight through), and do not as the model is. It is no robustness: defences of both kinds were broken by attacks that do not need these gradients.
 
     Unit: share of rows answered right.
@@ -132,7 +137,7 @@ def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) 
 
     found = Signs(test_masking_signs)
     aided, unaided = found.column("by_many_steps"), found.column("by_unaided_steps")
-    hidden = aided & ~unaided
+    hidden = hidden_rows(aided, unaided)
     stands = ~found.column("by_far") | hidden
     if len(stands) == 0:
         raise NotApplicable("no attacked row is answered right, so none can stand")
@@ -154,8 +159,13 @@ def masked_gradients(test_masking_signs: np.ndarray, attack_conduct: Conducted) 
     if said:
         said = (
             *said,
-            f"Within the threat ten steps turn {int(aided.sum())} of {len(aided)} rows so, and {int(unaided.sum())} of the "
-            f"model as it is: it hides {int(hidden.sum())} of them, and defends none.",
+            f"Within the threat ten steps turn {int(aided.sum())} of {len(aided)} rows with that undone, and "
+            f"{int(unaided.sum())} of the model as it is"
+            + (
+                f": {int(hidden.sum())} rows stand only because gradients are hidden."
+                if hidden.any()
+                else "."
+            ),
         )
     return replace(measured, details=" ".join(said), evidence=(table,))
 

@@ -31,7 +31,7 @@ def intersectional_parity_gap(
     *,
     resamples: int = 2000,
 ) -> Measurement:
-    """How much more often one group by two attributes at once gets the positive decision than another.
+    """How much more often one group by several attributes at once gets the positive decision than another.
 
     `demographic_parity_gap` over the groups that two sensitive attributes make together (three:
     `--set group_intersections.depth=3`; Buolamwini & Gebru 2018). Combinations that no test row is are left out;
@@ -55,7 +55,7 @@ def intersectional_odds_gap(
     *,
     resamples: int = 2000,
 ) -> Measurement:
-    """How much the mistakes differ between groups by two attributes at once.
+    """How much the mistakes differ between groups by several attributes at once.
 
     `equalized_odds_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
@@ -81,7 +81,7 @@ def intersectional_error_gap(
     *,
     resamples: int = 2000,
 ) -> Measurement:
-    """How much more often the decisions on one group by two attributes at once are wrong than on another.
+    """How much more often the decisions on one group by several attributes at once are wrong than on another.
 
     `error_rate_gap` over the groups that two sensitive attributes make together; see
     `intersectional_parity_gap`.
