@@ -1,5 +1,6 @@
-"""For which subject the roadworthy.toml of a folder speaks."""
+"""For which subject the roadworthy.toml of a folder speaks, and which options it takes."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from roadworthy.errors import UserError
+from roadworthy.subject import subject_from
 from roadworthy.subject_choice import chosen_subject, settled
 
 BOUND = '[requirements.predictive_parity_gap]\nbound = 0.3\nsource = "equal odds were chosen"\n'
@@ -97,7 +99,11 @@ def test_what_a_named_subject_would_ignore_is_refused(named: str, field: str) ->
     with pytest.raises(UserError) as refused:
         chosen_subject(named, settled(named, {"subject": {field: value}}))
     assert f"{spelled} would be ignored: {named}" in str(refused.value)
-    assert ("subject_from(..." in str(refused.value)) == (named == "subject.py")
+    is_argument = field in inspect.signature(subject_from).parameters
+    is_source = field in ("data", "split")
+    said_there = f"subject_from(..., {field}=...)" in str(refused.value)
+    assert said_there == (named == "subject.py" and is_argument and not is_source)
+    assert (f"Leave {named} out, or the rest" in str(refused.value)) == is_source
 
 
 def test_files_of_splits_are_refused_beside_a_name_and_beside_predictions() -> None:
@@ -109,7 +115,22 @@ def test_files_of_splits_are_refused_beside_a_name_and_beside_predictions() -> N
         chosen_subject(None, settings)
 
 
-@pytest.mark.parametrize("field", ["data", "unlabelled", "model", "weights", "random_draws"])
+def test_what_is_no_subject_is_told_before_what_it_would_ignore(folder: Path) -> None:
+    (folder / "d.csv").write_text("y")
+    (folder / "fx").mkdir()
+    (folder / "fx" / "fix.json").write_text("{}")
+    for named, words in {
+        "d.csv": "is data, not a subject",
+        "digts": 'No subject "digts".*digits',
+        "fx": "fx/accepted/NAME",
+    }.items():
+        with pytest.raises(UserError, match=words):
+            chosen_subject(named, settled(named, {"subject": {"target": "y", "model": "n.py:b"}}))
+
+
+@pytest.mark.parametrize(
+    "field", ["data", "unlabelled", "proof", "model", "weights", "random_draws"]
+)
 def test_what_recorded_predictions_would_ignore_is_refused(field: str) -> None:
     value, spelled = SAID[field]
     settings = settled(None, {"subject": {field: value, "predictions": "p.csv"}})

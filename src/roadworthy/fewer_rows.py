@@ -37,7 +37,7 @@ def in_parts(n: int, size: int, run: Callable[[slice], Found]) -> tuple[list[Fou
     found : list
         What each part gave, in order.
     size : int
-        For which memory sufficed.
+        As given, or smaller where memory did not suffice.
     """
     found: list[Found] = []
     at = 0

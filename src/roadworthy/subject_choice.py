@@ -13,12 +13,15 @@ from roadworthy.subject.arrays import with_input_range
 from roadworthy.subject.intake import model_from_file, with_model
 from roadworthy.subject.options import DataOptions
 from roadworthy.subject.predictions import PredictionColumns, subject_from_predictions
-from roadworthy.subject.python_file import load_subject
+from roadworthy.subject.python_file import load_subject, require_subject
 from roadworthy.subject.readers import subject_from_file
 from roadworthy.subject.reading import Reading
 from roadworthy.subject.saved import is_saved
 
-DATA_AND_MODEL = ("data", "unlabelled", "model", "weights", "random_draws")
+NOT_OF_PREDICTIONS = (
+    *("data", "unlabelled", "input_range", "proof"),
+    *("model", "weights", "random_draws", "trust"),
+)
 RECORDED = ("probabilities", "score", "predicted")
 BESIDE_A_NAME = ("input_range", "reviewed", "trust")
 FLAGS = {"probabilities": "proba"}  # the others are spelled as their field
@@ -64,6 +67,7 @@ def chosen_subject(named: str | None, settings: Settings) -> Subject:
     asked = settings.subject
     said = _said(asked)
     if named is not None:
+        require_subject(named)
         _refuse_beside_a_name(named, said)
         subject = load_subject(named, trust=asked.trust, model=asked.model)
         if asked.input_range is None:
@@ -109,25 +113,28 @@ def _spelled(name: str, value: object) -> str:
 
 def _refuse_beside_a_name(named: str, said: Mapping[str, str]) -> None:
     """Refuse what describes data or a model where a subject is named, which brings its own."""
-    is_fixed = named in BUILTIN or is_saved(Path(named))
-    taken = {*BESIDE_A_NAME, *(("model",) if is_saved(Path(named)) else ())}
+    is_kept = named not in BUILTIN and is_saved(Path(named))
+    taken = (*BESIDE_A_NAME, "model") if is_kept else BESIDE_A_NAME
     beside = {name: spelled for name, spelled in said.items() if name not in taken}
     if not beside:
         return
+    is_own_code = not is_kept and named not in BUILTIN
     arguments = inspect.signature(subject_from).parameters
-    argument = next((f", {name}=..." for name in beside if name in arguments), "")
-    there = (
-        "Leave it out" if is_fixed else f"Say it there in subject_from(...{argument}), leave it out"
-    )
+    sayable = [f"{name}=..." for name in beside if name in arguments]
+    if not {"data", "split", "predictions"}.isdisjoint(beside):
+        way_out = f"Leave {named} out, or the rest."
+    elif is_own_code and sayable:
+        way_out = f"Say it there, as in subject_from(..., {', '.join(sayable)}), or leave it out."
+    else:
+        way_out = f"Leave it out, or name data of your own in place of {named} (--data FILE)."
     raise UserError(
-        f"{', '.join(beside.values())} would be ignored: {named} brings its own rows, their roles and its model. "
-        f"{there}, or name your own data in place of the subject (--data FILE)."
+        f"{', '.join(beside.values())} would be ignored: {named} brings its own rows, their roles and its model. {way_out}"
     )
 
 
 def _refuse_beside_predictions(asked: SubjectSection, said: Mapping[str, str]) -> None:
     """Refuse what describes data or a model, in place of which recorded predictions are audited."""
-    beside = [said[name] for name in DATA_AND_MODEL if name in said]
+    beside = [said[name] for name in NOT_OF_PREDICTIONS if name in said]
     if isinstance(asked.split, SplitFiles):
         beside.append(said["split"])
     if beside:

@@ -38,8 +38,10 @@ def test_a_model_that_returns_no_tensor_or_raises_is_told() -> None:
 
     with pytest.raises(UserError, match=r"\(Wrong\) returned a dict"):
         evaluate(Wrong(), np.zeros((2, 3)))
+    learning = nn.Linear(4, 1).train()
     with pytest.raises(UserError, match=r"shape \(2, 3\), float32: mat1 and mat2"):
-        evaluate(nn.Linear(4, 1), np.zeros((2, 3)))
+        evaluate(learning, np.zeros((2, 3)))
+    assert learning.training
 
 
 class Greedy(nn.Module):

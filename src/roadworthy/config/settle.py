@@ -28,7 +28,10 @@ _PATHS = {
 # Another source of data on the command line takes the place of the file's whole source.
 _REPLACED = {
     "data": ("unlabelled", "predictions", "probabilities", "score", "predicted"),
-    "predictions": ("data", "split", "unlabelled", "model", "weights"),
+    "predictions": (
+        *("data", "split", "unlabelled", "input_range", "proof"),
+        *("model", "weights", "random_draws", "trust"),
+    ),
 }
 
 _OPTIONS = {"probabilities": "proba"}

@@ -33,8 +33,7 @@ def load_subject(reference: str, *, trust: bool = False, model: str | None = Non
     if is_saved(Path(reference)):
         factory = None if model is None else function_named(model, option="--model")
         return read_subject(Path(reference), trusted if trust else refused, factory)
-    if ":" not in reference and not reference.endswith(".py"):
-        _refuse(reference)
+    require_subject(reference)
     function = function_named(reference, option="subject", default=FUNCTION)
     with own_code(f"{reference} failed"):
         made = function()
@@ -46,7 +45,11 @@ def load_subject(reference: str, *, trust: bool = False, model: str | None = Non
     return require_valid(made)
 
 
-def _refuse(reference: str) -> None:
+def require_subject(reference: str) -> None:
+    """Refuse a name that stands for no subject, and say what it is instead; the user's own code does not run."""
+    is_code = ":" in reference or reference.endswith(".py")
+    if reference in BUILTIN or is_saved(Path(reference)) or is_code:
+        return
     if (Path(reference) / "fix.json").is_file():
         raise UserError(
             f"{reference} is the folder of a fix. What it repaired is saved below it where --accept asked for that: "
