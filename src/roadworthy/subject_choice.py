@@ -18,13 +18,8 @@ from roadworthy.subject.readers import subject_from_file
 from roadworthy.subject.reading import Reading
 from roadworthy.subject.saved import is_saved
 
-NOT_OF_PREDICTIONS = (
-    *("data", "unlabelled", "input_range", "proof"),
-    *("model", "weights", "random_draws", "trust"),
-)
 RECORDED = ("probabilities", "score", "predicted")
 BESIDE_A_NAME = ("input_range", "reviewed", "trust")
-FLAGS = {"probabilities": "proba"}  # the others are spelled as their field
 
 NOTHING = (
     "Nothing to audit: no subject, no --data (nor --train and --test), no --predictions, and no roadworthy.toml in this "
@@ -105,7 +100,7 @@ def _spelled(name: str, value: object) -> str:
     if isinstance(value, SplitFiles):
         files = value.model_dump(exclude_none=True).items()
         return " ".join(f"--{split} {file}" for split, file in files)
-    flag = "--" + FLAGS.get(name, name.replace("_", "-"))
+    flag = config.flag_of(name)
     if isinstance(value, bool):
         return flag if value else flag.replace("--", "--no-")
     return f"{flag} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
@@ -134,9 +129,9 @@ def _refuse_beside_a_name(named: str, said: Mapping[str, str]) -> None:
 
 def _refuse_beside_predictions(asked: SubjectSection, said: Mapping[str, str]) -> None:
     """Refuse what describes data or a model, in place of which recorded predictions are audited."""
-    beside = [said[name] for name in NOT_OF_PREDICTIONS if name in said]
-    if isinstance(asked.split, SplitFiles):
-        beside.append(said["split"])
+    takes = ("split",) if isinstance(asked.split, str) else ()  # a column of theirs
+    replaced = config.REPLACED["predictions"]
+    beside = [said[name] for name in replaced if name in said and name not in takes]
     if beside:
         raise UserError(
             f"{', '.join(beside)} would be ignored: --predictions {asked.predictions} is audited in place of data and model. "

@@ -23,11 +23,12 @@ from roadworthy.config.sections import (
     SubjectSection,
     names_in,
 )
-from roadworthy.config.settle import Settings, settle
+from roadworthy.config.settle import REPLACED, Settings, flag_of, settle
 
 __all__ = [
     "FILE_NAME",
     "PROFILES",
+    "REPLACED",
     "AuditSection",
     "Bound",
     "ChecksSection",
@@ -37,6 +38,7 @@ __all__ = [
     "Settings",
     "SplitFiles",
     "SubjectSection",
+    "flag_of",
     "line_of",
     "names_in",
     "parse_config",

@@ -25,16 +25,16 @@ _PATHS = {
     "subject": ("data", "unlabelled", "weights", "predictions", "reviewed"),
     "audit": ("out", "store"),
 }
-# Another source of data on the command line takes the place of the file's whole source.
-_REPLACED = {
+REPLACED = {
     "data": ("unlabelled", "predictions", "probabilities", "score", "predicted"),
     "predictions": (
         *("data", "split", "unlabelled", "input_range", "proof"),
         *("model", "weights", "random_draws", "trust"),
     ),
 }
+"""Keys of a subject in place of which another source of data comes; from the command line it sets aside those of the file."""
 
-_OPTIONS = {"probabilities": "proba"}
+_FLAGS = {"probabilities": "proba"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def settle(
     problems = problems_of({name: keys for name, keys in said.items() if keys})
     if problems:
         raise UserError("\n".join(_on_command_line(problem) for problem in problems))
-    for given, replaced in _REPLACED.items():
+    for given, replaced in REPLACED.items():
         if given in said.get("subject", {}):
             for key in replaced:
                 written.get("subject", {}).pop(key, None)
@@ -158,8 +158,12 @@ def _on_command_line(problem: Problem) -> str:
         return f"command line: {problem.wrong}"
     if problem.path[0] == "options":
         return f"--set {'.'.join(problem.path[1:])} {problem.wrong}"
-    option = _OPTIONS.get(problem.path[-1], problem.path[-1].replace("_", "-"))
-    return f"--{option} {problem.wrong}"
+    return f"{flag_of(problem.path[-1])} {problem.wrong}"
+
+
+def flag_of(key: str) -> str:
+    """Return how the command line spells a key of the file."""
+    return "--" + _FLAGS.get(key, key.replace("_", "-"))
 
 
 def _written(file: Config, folder: Path | None) -> dict[str, dict[str, Any]]:  # Any: field values

@@ -175,7 +175,7 @@ def test_defensive_distillation_is_exposed_as_masking() -> None:
     assert values["adversarial_error"].value.doubts == values["attack_doubts"].value != ()
     plain = compute(REGISTRY, fields_of(digits), names, options=options)
     assert plain["masked_gradients"].value.details == ""
-    assert values["adversarial_error"].value.value > plain["adversarial_error"].value.value - 0.1
+    assert values["adversarial_error"].value.value > plain["adversarial_error"].value.value - 0.03
 
 
 def signs(**columns: np.ndarray) -> np.ndarray:
