@@ -213,7 +213,8 @@ def line(name: str, found: Outcome, reference: Outcome | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--autoattack", type=Path)
-    parser.add_argument("--cells", nargs="*", default=[], help="names of networks")
+    networks = sorted({cell.network for cell in CELLS})
+    parser.add_argument("--cells", nargs="*", default=[], choices=networks, help="networks")
     parser.add_argument("--budgets", nargs="*", default=OURS)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
