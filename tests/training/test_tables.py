@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,15 @@ def fitted_outputs(
 
 def test_the_shape_is_read_from_the_columns() -> None:
     assert TableShape.of((COLOUR, NUMERIC, COLOUR), 4) == TableShape((1,), (0, 2), (3, 3), 4)
+
+
+def test_the_shape_counts_the_levels_of_rows_that_are_in_memory(tmp_path: Path) -> None:
+    inputs = np.column_stack([np.arange(400) % 3, np.arange(400) % 2]).astype(np.float32)
+    assert TableShape.of((COLOUR, NUMERIC), 2, inputs).levels == (2,)
+    inputs.tofile(tmp_path / "rows")
+    read = np.memmap(tmp_path / "rows", np.float32, "r", shape=(400, 2))
+    assert TableShape.of((COLOUR, NUMERIC), 2, read).levels == ()
+    assert TableShape.of((COLOUR, NUMERIC), 2).encoding(3, 8).room == [8]
 
 
 def test_outputs_in_evaluation_mode_are_log_probabilities_averaged_over_members() -> None:

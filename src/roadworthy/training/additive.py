@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from roadworthy.training.arrays import ArrayShape, Standardisation
-from roadworthy.training.encodings import CategoryEncoding, NumericEncoding, TargetScale
+from roadworthy.training.encodings import CategoryEncoding, TargetScale
 
 if TYPE_CHECKING:
     from roadworthy.training.tables import TableShape
@@ -29,7 +29,7 @@ class AdditiveTable(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        self.numeric = NumericEncoding(len(shape.numeric), numeric_width, bins)
+        self.numeric = shape.encoding(numeric_width, bins)
         self.category = CategoryEncoding(shape.sizes, category_width)
         encoded = len(shape.numeric) * numeric_width + len(shape.category) * category_width
         self.last = nn.Linear(encoded, max(shape.classes, 1))

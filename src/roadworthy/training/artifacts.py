@@ -29,7 +29,7 @@ def default_network(
     if columns:
         from roadworthy.training.tables import TableNetwork, TableShape
 
-        shape = TableShape.of(columns, len(task.classes))
+        shape = TableShape.of(columns, len(task.classes), train_inputs)
         return Network(partial(TableNetwork, shape), "default network for tables")
     if modality != "array":
         raise NotApplicable(
@@ -56,7 +56,7 @@ def readable_network(
     if columns:
         from roadworthy.training.tables import TableShape
 
-        shape = TableShape.of(columns, len(task.classes))
+        shape = TableShape.of(columns, len(task.classes), train_inputs)
         return Network(partial(AdditiveTable, shape), "additive network for tables")
     if modality != "array":
         raise NotApplicable(f"no readable network is known for inputs of the kind {modality!r}")

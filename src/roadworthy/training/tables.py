@@ -10,11 +10,18 @@ from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roadworthy.training.encodings import CategoryEncoding, NumericEncoding, TargetScale
+from roadworthy.training.encodings import (
+    CategoryEncoding,
+    NumericEncoding,
+    TargetScale,
+    levels_of,
+)
+from roadworthy.training.sources import RowSource, is_streamed
 
 if TYPE_CHECKING:
     from roadworthy.subject import Column
@@ -32,23 +39,38 @@ class TableShape:
         Number of categories of each category column.
     classes : int
         0 for a numeric target.
+    levels : tuple of int or None
+        How many values each numeric column has, None where there are many; (): not known.
     """
 
     numeric: tuple[int, ...]
     category: tuple[int, ...]
     sizes: tuple[int, ...]
     classes: int
+    levels: tuple[int | None, ...] = ()
 
     @staticmethod
-    def of(columns: "tuple[Column, ...]", classes: int) -> "TableShape":
-        """Return the shape of a table with these columns."""
+    def of(
+        columns: "tuple[Column, ...]", classes: int, inputs: np.ndarray | RowSource | None = None
+    ) -> "TableShape":
+        """Return the shape of a table with these columns, of which these (n, d) rows are to be learned.
+
+        Rows that are read batch by batch are not counted through.
+        """
+        numeric = tuple(j for j, c in enumerate(columns) if c.kind == "numeric")
         category = tuple(j for j, c in enumerate(columns) if c.kind == "category")
+        counted = isinstance(inputs, np.ndarray) and not is_streamed(inputs)
         return TableShape(
-            numeric=tuple(j for j, c in enumerate(columns) if c.kind == "numeric"),
+            numeric=numeric,
             category=category,
             sizes=tuple(len(columns[j].categories) for j in category),
             classes=classes,
+            levels=levels_of(inputs[:, numeric]) if counted else (),
         )
+
+    def encoding(self, width: int, most: int) -> NumericEncoding:
+        """Return an untrained encoding of the numeric columns, with so many bins each at most."""
+        return NumericEncoding(width, most, self.levels or (None,) * len(self.numeric))
 
 
 class TableNetwork(nn.Module):
@@ -80,7 +102,7 @@ class TableNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        self.numeric = NumericEncoding(len(shape.numeric), numeric_width, bins)
+        self.numeric = shape.encoding(numeric_width, bins)
         self.category = CategoryEncoding(shape.sizes, category_width)
         encoded = len(shape.numeric) * numeric_width + len(shape.category) * category_width
         self.scaling = nn.Parameter(torch.randn(members, encoded))
