@@ -51,7 +51,9 @@ def table() -> Subject:
     rows = np.column_stack([rng.normal(size=20), rng.integers(0, 2, 20)])
     sex = Attribute(rows[:, 1].astype(np.int64), ("f", "m"))
     split = Split(rows, rng.integers(0, 2, 20), {"sex": sex}, row_weights=np.ones(20))
-    network = Network(partial(TableNetwork, TableShape.of(COLUMNS, 2), width=8), "default, narrow")
+    shape = TableShape((0,), (1,), (2,), 2, levels=(None,))
+    assert replace(shape, levels=()) == TableShape.of(COLUMNS, 2)
+    network = Network(partial(TableNetwork, shape, width=8), "default, narrow")
     return with_weights(
         Subject(
             "people",
