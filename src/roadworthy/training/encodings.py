@@ -74,6 +74,7 @@ class NumericEncoding(nn.Module):
             self.scale[j] = spread if spread > 1e-7 * abs(middle) else 1.0
             edges[j] = self._edges(values, self.room[j])
         for bins in self.piecewise:
+            assert isinstance(bins, _Bins)
             bins.prepare(edges)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -59,13 +59,15 @@ class TableShape:
         """
         numeric = tuple(j for j, c in enumerate(columns) if c.kind == "numeric")
         category = tuple(j for j, c in enumerate(columns) if c.kind == "category")
-        counted = isinstance(inputs, np.ndarray) and not is_streamed(inputs)
+        levels: tuple[int | None, ...] = ()
+        if isinstance(inputs, np.ndarray) and not is_streamed(inputs):
+            levels = levels_of(inputs[:, numeric])
         return TableShape(
             numeric=numeric,
             category=category,
             sizes=tuple(len(columns[j].categories) for j in category),
             classes=classes,
-            levels=levels_of(inputs[:, numeric]) if counted else (),
+            levels=levels,
         )
 
     def encoding(self, width: int, most: int) -> NumericEncoding:
